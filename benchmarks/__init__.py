@@ -1,0 +1,1 @@
+"""Speed and cost of the product, measured: ``python -m benchmarks [name …] [--runs N]``."""

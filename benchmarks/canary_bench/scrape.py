@@ -1,0 +1,91 @@
+"""From what happened in each tick to counters as they are scraped: totals, restarts, lost scrapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.canary_bench.family import Family
+from benchmarks.canary_bench.samples import Counters, Samples
+from benchmarks.canary_bench.surroundings import Array, Pods, Rng
+
+OLD_S = (7_200.0, 86_400.0)
+"""An old pod has counted for two hours to a day before the candidate takes traffic."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What pods did, tick × pod: ``errors``, and ``in_bucket``: all requests, tick × pod × latency bucket."""
+
+    errors: Array
+    in_bucket: Array
+
+
+def count(rng: Rng, family: Family, done: Done) -> Array:
+    """Give the counters, scrape × pod × (errors, buckets): 0 when the first tick begins, then at the end of each."""
+    counted = np.concatenate([done.errors[..., None], np.cumsum(done.in_bucket, axis=-1)], axis=-1)
+    totals = np.concatenate([np.zeros_like(counted[:1]), np.cumsum(counted, axis=0)])
+    restart(rng, family, totals)
+    return totals
+
+
+@dataclass(frozen=True)
+class Counted:
+    """
+    The counters of one run.
+
+    :param ends: of its ticks. :param totals: scrape × pod × (errors, cumulative buckets); one scrape more than ticks.
+    :param kept: scrape × pod: false where it was lost.
+    """
+
+    pods: Pods
+    ends: Array
+    totals: Array
+    kept: NDArray[np.bool_]
+
+
+def keep(rng: Rng, family: Family, totals: Array) -> NDArray[np.bool_]:
+    """Draw which scrapes are not lost."""
+    kept: NDArray[np.bool_] = rng.random(totals.shape[:2]) >= family.lost
+    return kept
+
+
+def scrapes(family: Family, counted: Counted) -> list[Samples]:
+    """Turn counters into scrapes, some of which were lost."""
+    ends = counted.ends
+    at = [float(ends[0]) - family.interval_s, *(float(end) for end in ends)]
+    return [
+        Samples(when, *sides(counted.pods, row, there))
+        for when, row, there in zip(at, counted.totals.tolist(), counted.kept.tolist(), strict=True)
+    ]
+
+
+def sides(
+    pods: Pods, row: list[list[float]], keep: list[bool]
+) -> tuple[dict[str, Counters], dict[str, Counters]]:
+    """Give one scrape's counters of (candidate, stable)."""
+    both: tuple[dict[str, Counters], dict[str, Counters]] = ({}, {})
+    for name, its, (errors, *buckets), there in zip(pods.names, pods.is_candidate, row, keep, strict=True):
+        if there:
+            both[0 if its else 1][name] = Counters(buckets[-1], errors, tuple(buckets))
+    return both
+
+
+def before(rng: Rng, family: Family, pods: Pods, totals: Array) -> Array:
+    """Give what each pod's counters stand at before the first tick, pod × (errors, buckets): 0 of a young one."""
+    age_s = np.where(pods.young, 0.0, rng.uniform(*OLD_S, len(pods.names)))
+    each_s = totals[-1] / (family.interval_s * (len(totals) - 1))
+    start: Array = np.floor(each_s * age_s[:, None])
+    return start
+
+
+def restart(rng: Rng, family: Family, totals: Array) -> None:
+    """Let each pod's process begin anew now and then: its counters start from 0 with some tick."""
+    if not family.restarts_per_h:
+        return
+    chance = family.restarts_per_h * family.interval_s / 3600.0
+    begun = rng.random(totals.shape[:2]) < chance
+    for tick, pod in np.argwhere(begun[1:]):
+        totals[tick + 1 :, pod] -= totals[tick, pod].copy()

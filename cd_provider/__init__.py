@@ -1,0 +1,3 @@
+"""Continuous delivery for Apache Airflow."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,180 @@
+"""Raw counters from the pages of gateways and pods themselves, through the API server's proxy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cd_provider.core.judge.exposition import samples, type_of
+from cd_provider.core.judge.presets import Preset, Ratio
+from cd_provider.core.judge.series import Series
+from cd_provider.core.judge.sides import Page, Reading, Sides
+from cd_provider.core.judge.silence import missing
+from cd_provider.core.judge.telling import needles, tell
+from cd_provider.exceptions import (
+    ArgumentError,
+    CdProviderError,
+    ClusterForbiddenError,
+    ClusterNotFoundError,
+    ClusterRefusedError,
+    MetricQueryError,
+    MetricsRefusedError,
+    MetricsUnavailableError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from cd_provider.hooks.cluster_client import ClusterClient
+
+MAX_BYTES, MAX_PAGES, MISSES = 16 * 1024 * 1024, 6, 2
+ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"  # buckets as they are, no native histograms
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one page gave: its series, or that there was no answer (``late``); neither, when the pod is gone."""
+
+    page: Page
+    series: tuple[Series, ...] | None = None
+    late: TransientError | None = None
+
+
+class DirectCounters:
+    """
+    A CounterSource without a metrics server: for services that have none, and for reading every second.
+
+    :param client: of the cluster; it needs ``get pods/proxy`` in the namespaces of the pages.
+    :param preset: which counters. Of a gateway's, the gateways' pages are read; else the pods' own.
+    :param ratio: what counts as bad. :param timeout_s: seconds that one page may take.
+
+    At most six pages of each side, or of the gateways, are read at once; one longer than 16 MiB is an error. A sample's
+    stamp is the moment its page began to arrive, by our own clock: one clock stamps them all, and stamps that a page
+    says are not used. A page has no past: what is on it when it is first looked at is where counting begins.
+    """
+
+    def __init__(
+        self, client: ClusterClient, preset: Preset, *, ratio: Ratio = "errors", timeout_s: float = 1.0
+    ) -> None:
+        self.client, self.preset, self.ratio, self.timeout_s = client, preset, ratio, timeout_s
+        self._misses: dict[str, int] = {}
+        self._seen: set[Page] = set()
+
+    async def read(self, sides: Sides, *, since: float) -> Reading:
+        """
+        Look at every page once, see :class:`CounterSource`.
+
+        :raises MetricsUnavailableError: no page at all arrived within ``timeout_s``.
+        :raises MetricsRefusedError: RBAC refuses; the message names verb and resource.
+        """
+        pages = self._pages(sides)
+        looks = await asyncio.gather(*(self._look(page, sides) for page in pages))
+        self._seen.update(look.page for look in looks if look.series is not None)
+        late = [look for look in looks if look.late]
+        if late and len(late) == len(looks):
+            raise MetricsUnavailableError(f"no page of metrics arrived: {late[0].late}") from late[0].late
+        every = tuple(series for look in looks for series in look.series or ())
+        found = tuple(series for series in every if series.samples[0][0] > since)
+        return Reading(
+            found,
+            unreachable=self._unreachable(sides, looks),
+            missing=missing(self.preset, self._asked(sides, pages), every, where=_listed(pages)),
+            remarks=tuple(str(look.late) for look in late),
+        )
+
+    async def probe(self, sides: Sides) -> str | None:
+        """Say what is missing: the right, a page, or stable's counters on it."""
+        other = DirectCounters(
+            self.client, self.preset, timeout_s=self.timeout_s
+        )  # what it sees is not counted
+        try:
+            reading = await other.read(sides, since=0.0)
+        except CdProviderError as err:
+            return str(err)
+        return next((one for one in reading.missing if one.startswith("stable")), None)
+
+    def _pages(self, sides: Sides) -> Sequence[Page]:
+        """The gateways', or some of each side: always the same ones, so that counters go on."""
+        if self.preset.unit != "backend_pod":
+            return sorted(sides.gateways, key=lambda page: (page.namespace, page.pod))[:MAX_PAGES]
+        sorted_pods = (sorted(pods) for pods in (sides.candidate_pods, sides.stable_pods))
+        return [sides.pages[pod] for pods in sorted_pods for pod in pods[:MAX_PAGES] if pod in sides.pages]
+
+    @staticmethod
+    def _asked(sides: Sides, pages: Sequence[Page]) -> Sides:
+        """Give the sides with those pods alone that were looked at."""
+        pods = {page.pod for page in pages}
+        ours = (
+            tuple(pod for pod in side if pod in pods) for side in (sides.candidate_pods, sides.stable_pods)
+        )
+        candidate, stable = ours
+        return Sides(sides.namespace, sides.candidate, sides.stable, candidate, stable)
+
+    async def _look(self, page: Page, sides: Sides) -> Look:
+        path = f"/api/v1/namespaces/{page.namespace}/pods/{page.pod}:{page.port}/proxy{page.path}"
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                at, text = await self.client.page(path, accept=ACCEPT, max_bytes=MAX_BYTES)
+        except TimeoutError:
+            return Look(
+                page, late=MetricsUnavailableError(f"{_name(page)}: no page within {self.timeout_s:g} s.")
+            )
+        except TransientError as err:
+            return Look(page, late=err)
+        except (ClusterForbiddenError, ClusterNotFoundError, ClusterRefusedError) as err:
+            return self._refused(page, err)
+        return Look(page, tuple(self._series(page, at, text, sides)))
+
+    def _refused(self, page: Page, err: CdProviderError) -> Look:
+        """Tell the API server's own no from the pod's, which comes through it with the same status."""
+        said = str(err)
+        if isinstance(err, ClusterNotFoundError) and f'pods "{page.pod}" not found' in said:
+            return Look(page)
+        if isinstance(err, ClusterForbiddenError) and "pods/proxy" in said.partition("answered")[2]:
+            raise MetricsRefusedError(
+                f"{_name(page)}: reading it needs the RBAC verb get on pods/proxy in namespace {page.namespace}; grant "
+                f"it, or read from Prometheus. {said}"
+            ) from err
+        raise MetricQueryError(
+            f"{_name(page)}: no page of metrics at port {page.port}, path {page.path}; name the right ones. {said}"
+        ) from err
+
+    def _series(self, page: Page, at: float, text: str, sides: Sides) -> Iterator[Series]:
+        try:
+            for one in samples(text, self.preset.names, having=needles(self.preset, sides)):
+                # As a metrics server labels it: where it was read wins over what the page says.
+                labels = {**one.labels, "namespace": page.namespace, "pod": page.pod}
+                if self.preset.pod != "pod":
+                    labels[self.preset.pod] = page.pod
+                if told := tell(self.preset, sides, one.name, labels, ratio=self.ratio):
+                    self._check(page, text, one.name, one.value)
+                    own = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+                    yield told.series(f"{one.name}{{{own}}}", ((at, one.value),), old=page not in self._seen)
+        except ArgumentError as err:
+            raise MetricQueryError(f"{_name(page)}: {err}") from err
+
+    def _check(self, page: Page, text: str, name: str, value: float) -> None:
+        kind = type_of(text, name)
+        if kind in ("gauge", "summary", "gaugehistogram") or value < 0:
+            seen = f"a value of {value:g}" if value < 0 else f"a {kind}"
+            raise MetricQueryError(f"{_name(page)}: {name} is no counter: saw {seen}; name a counter.")
+
+    def _unreachable(self, sides: Sides, looks: Collection[Look]) -> tuple[str, ...]:
+        """Count reads that a candidate pod missed while stable answered; two in a row are evidence, one is bad luck."""
+        if self.preset.unit != "backend_pod":
+            return ()
+        answered = {look.page.pod for look in looks if look.series is not None}
+        if not answered & set(sides.stable_pods):
+            return ()
+        missed = {look.page.pod for look in looks if look.late} & set(sides.candidate_pods)
+        self._misses = {pod: self._misses.get(pod, 0) + 1 for pod in missed}
+        return tuple(sorted(pod for pod, count in self._misses.items() if count >= MISSES))
+
+
+def _name(page: Page) -> str:
+    return f"pod {page.namespace}/{page.pod}"
+
+
+def _listed(pages: Sequence[Page]) -> str:
+    return ", ".join(f"{page.pod}:{page.port}{page.path}" for page in pages) or "no page, since none is known"

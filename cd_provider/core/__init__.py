@@ -1,0 +1,1 @@
+"""Plain Python that decides: no Airflow, no network, no clock, no files."""

@@ -1,0 +1,276 @@
+"""
+What a canary does next: a pure function of the plan, the clock, the cluster and the gates.
+
+The loop around it (``triggers/canary_loop.py``) reads the world, asks :func:`decide`, acts, and reads again. It never
+acts on what it remembers having done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from cd_provider.core.finding import Finding, GateState, sentence
+from cd_provider.core.gate import AnyGate
+from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S
+from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.pod import PodState
+from cd_provider.core.traffic import Step, Weights
+from cd_provider.core.workload import WorkloadState, candidate_replicas
+
+SCHEDULE_GRACE_S = 60.0  # an autoscaler may bring a node
+AHEAD_S = 30.0  # the next step's pods are started this long before it
+SETTLE_S = 1.0  # a gateway learns of a ready pod a little later than we do; until then it would answer 503
+
+
+@dataclass(frozen=True)
+class CanaryPlan:
+    """
+    What was asked for; absolute times in epoch seconds.
+
+    :param no_data_s: how long silence is waited out before the candidate is taken off traffic.
+    :param deadline: when the canary has to be over whatever happens; before any time-out of Airflow's.
+    :param digests: every digest under which a node may report the asked image.
+    """
+
+    steps: tuple[Step, ...]
+    gates: tuple[AnyGate, ...]
+    digests: Collection[str]
+    deadline: float
+    no_data_s: float = 120.0
+    candidate_min: int = 1
+
+
+@dataclass(frozen=True)
+class Situation:
+    """
+    One reading of the world.
+
+    :param step: index of the step whose weight is wanted; -1 while the candidate is brought up.
+    :param step_started: when that step's weight was first in force, epoch seconds; None before.
+    :param created_at: when this attempt's candidate was made.
+    :param stable_replicas: what stable wants now.
+    :param ready_since: since when the candidate has as many ready pods as it wants; None when it has not.
+    :param blind_since: since when the cluster itself gives no answer; None when it does.
+    :param trips: how often it was taken off traffic to return later. :param back_at: when it may, epoch seconds.
+    """
+
+    now: float
+    step: int
+    step_started: float | None
+    created_at: float
+    stable_replicas: int
+    candidate: WorkloadState | None
+    pods: Sequence[PodState]
+    weights: Weights
+    gates: Sequence[GateState]
+    ready_since: float | None = None
+    blind_since: float | None = None
+    trips: int = 0
+    back_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Give the candidate this many pods."""
+
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Give the candidate this share of the traffic; ``step`` is noted down before."""
+
+    step: int
+    weight: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Change nothing; ``reason`` is what people are told."""
+
+    reason: str
+    left_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Take the candidate off traffic. ``kind``: FAIL or INCONCLUSIVE."""
+
+    kind: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Away:
+    """Take the candidate off traffic for some seconds; its pods stay, and it returns with the first step."""
+
+    line: str
+    for_s: float
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Every step was held and every gate kept."""
+
+    line: str
+
+
+Action = Resize | Shift | Hold | Stop | Away | Passed
+
+
+def decide(plan: CanaryPlan, seen: Situation) -> Action:
+    """
+    Say what to do next.
+
+    Order matters: a bad candidate goes first, then silence and deadlines, then what is not yet as wanted (drift
+    included), and only then the next step. Nothing that is unknown ever counts as good.
+    """
+    return (
+        bad_pods(plan, seen)
+        or bad_gates(plan.gates, seen.gates)
+        or _out_of_time(plan, seen)
+        or _tripped(plan, seen)
+        or _not_ready(plan, seen)
+        or _drifted(plan, seen)
+        or _step_goes_on(plan, seen)
+        or _next(plan, seen)
+    )
+
+
+def bad_pods(plan: CanaryPlan, seen: Situation) -> Stop | None:
+    """Judge the candidate's pods: faults, foreign images, nobody left who answers."""
+    pods = [pod for pod in seen.pods if not pod.deleting]
+    for pod in pods:
+        fault = pod.fault
+        if fault and not (fault.reason == "Unschedulable" and seen.now - seen.created_at < SCHEDULE_GRACE_S):
+            return Stop("FAIL", f"{fault}")
+        if pod.ready and not pod.digests & set(plan.digests):
+            runs = ", ".join(sorted(pod.digests)) or "an image without a digest"
+            return Stop("FAIL", f"pod {pod.name} runs {runs}, not the verified image")
+    if seen.weights.candidate > 0 and not any(pod.ready for pod in pods) and seen.blind_since is None:
+        return Stop(
+            "FAIL", f"no pod of the candidate is ready while it has {seen.weights.candidate} % of the traffic"
+        )
+    return None
+
+
+def bad_gates(gates: Sequence[AnyGate], states: Sequence[GateState]) -> Stop | None:
+    """Stop at the first enforced gate whose bound is broken."""
+    for gate, state in zip(gates, states, strict=True):
+        tripped = isinstance(gate, JudgeGate) and gate.on_trip == "fail" and state.trips > 0
+        if gate.enforced and (state.finding is Finding.FAILED or tripped):
+            return Stop("FAIL", sentence(gate, state))
+    return None
+
+
+def _tripped(plan: CanaryPlan, seen: Situation) -> Action | None:
+    """Spare the users at once when a judge says so; once the candidate may return."""
+    if seen.step >= 0:
+        for gate, state in zip(plan.gates, seen.gates, strict=True):
+            if gate.enforced and state.trips > seen.trips:
+                alone = sum(pod.serves for pod in seen.pods) < 2
+                return Away(sentence(gate, state), AWAY_ALONE_S if alone else AWAY_S)
+    left = seen.back_at - seen.now
+    if left <= 0:
+        return None
+    if seen.weights.candidate > 0:
+        return Away("", left)
+    return Hold("off traffic after many errors; it returns to the first step", left_s=left)
+
+
+def _out_of_time(plan: CanaryPlan, seen: Situation) -> Stop | None:
+    if seen.now >= plan.deadline:
+        return Stop("INCONCLUSIVE", "the canary's time (max_s) is over before it could be judged")
+    if seen.blind_since is not None and seen.now - seen.blind_since >= plan.no_data_s:
+        return Stop(
+            "INCONCLUSIVE", f"the cluster has given no answer for {seen.now - seen.blind_since:.0f} s"
+        )
+    if seen.step < 0 or seen.step_started is None:
+        return None
+    ends = seen.step_started + plan.steps[seen.step].for_s
+    for gate, state in zip(plan.gates, seen.gates, strict=True):
+        silent_s = seen.now - (
+            max(ends, seen.step_started) if state.finding is Finding.THIN else state.seen_at
+        )
+        quiet = state.finding in (Finding.BLIND, Finding.THIN)
+        if gate.enforced and quiet and silent_s >= plan.no_data_s:
+            return Stop("INCONCLUSIVE", f"{sentence(gate, state)}, for {silent_s:.0f} s")
+    return None
+
+
+def _not_ready(plan: CanaryPlan, seen: Situation) -> Action | None:
+    wanted = _replicas(plan, seen)
+    state = seen.candidate
+    if state is None or state.wanted < wanted:
+        return Resize(wanted)
+    if state.stalled:
+        return Stop("FAIL", f"the candidate's pods do not become ready: {state.stalled}")
+    ready = sum(pod.serves for pod in seen.pods)
+    if seen.weights.candidate == 0 or seen.step_started is None:
+        if ready < wanted or state.observed < state.generation:
+            if seen.now - seen.created_at > state.progress_deadline_s:
+                return Stop(
+                    "FAIL", f"{ready} of {wanted} pods are ready after {state.progress_deadline_s:.0f} s"
+                )
+            return Hold(f"{ready} of {wanted} pods are ready")
+        return _settling(seen) if seen.weights.candidate == 0 else None
+    return Hold(f"{ready} of {wanted} pods are ready") if ready < wanted else None
+
+
+def _settling(seen: Situation) -> Hold | None:
+    """Wait before the first user is sent to new pods."""
+    left = SETTLE_S if seen.ready_since is None else seen.ready_since + SETTLE_S - seen.now
+    return Hold("the gateway gets to know the pods", left_s=left) if left > 0 else None
+
+
+def _replicas(plan: CanaryPlan, seen: Situation) -> int:
+    """Size the candidate for the weight it has or is about to get."""
+    return _replicas_for(plan, seen, plan.steps[max(seen.step, 0)])
+
+
+def _replicas_for(plan: CanaryPlan, seen: Situation, step: Step) -> int:
+    return candidate_replicas(seen.stable_replicas, weight=step.weight, least=plan.candidate_min)
+
+
+def _grow(plan: CanaryPlan, seen: Situation) -> Resize | None:
+    """Start the pods that the next step needs."""
+    if seen.step + 1 == len(plan.steps) or seen.candidate is None:
+        return None
+    wanted = _replicas_for(plan, seen, plan.steps[seen.step + 1])
+    return Resize(wanted) if seen.candidate.wanted < wanted else None
+
+
+def _drifted(plan: CanaryPlan, seen: Situation) -> Action | None:
+    step = max(seen.step, 0)
+    weight = plan.steps[step].weight
+    if seen.step < 0 or seen.step_started is None or seen.weights != Weights.of(weight):
+        return Shift(step, weight)
+    return None
+
+
+def _step_goes_on(plan: CanaryPlan, seen: Situation) -> Action | None:
+    assert seen.step_started is not None  # _drifted comes before
+    left = seen.step_started + plan.steps[seen.step].for_s - seen.now
+    if left <= AHEAD_S and (ahead := _grow(plan, seen)):
+        return ahead
+    if left > 0:
+        return Hold("the step's time runs", left_s=left)
+    for gate, state in zip(plan.gates, seen.gates, strict=True):
+        looked_since = state.reading.at >= seen.step_started
+        enough = (Finding.OK,) if seen.step + 1 == len(plan.steps) else (Finding.OK, Finding.GOING)
+        if gate.enforced and (state.finding not in enough or not looked_since):
+            return Hold(f"extended: {sentence(gate, state)}")
+    return None
+
+
+def _next(plan: CanaryPlan, seen: Situation) -> Action:
+    if seen.step + 1 == len(plan.steps):
+        kept = "; ".join(sentence(*pair) for pair in zip(plan.gates, seen.gates, strict=True))
+        return Passed(kept or "every pod stayed healthy (no gates were asked for)")
+    following = plan.steps[seen.step + 1]
+    wanted = _replicas_for(plan, seen, following)
+    ready = sum(pod.serves for pod in seen.pods)
+    if ready < wanted:
+        return Hold(f"{ready} of {wanted} pods are ready for {following.weight} %")
+    return Shift(seen.step + 1, following.weight)

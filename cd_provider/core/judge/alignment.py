@@ -1,0 +1,108 @@
+"""The record's clock: steps of all series, put into ticks of one grid by the samples' own stamps."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cd_provider.core.judge.counts import Counts, Tick
+from cd_provider.core.judge.series import Follower, Notes, Series, Side
+
+PATIENCE = 2  # intervals that a tick waits for a pod which has not been read yet
+
+
+@dataclass
+class Pile:
+    """What one pod did within one tick, before it is a :class:`Counts`."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+    upto: dict[float, float] = field(default_factory=lambda: defaultdict(float))  # edge → requests up to it
+
+    def add(self, series: Series, amount: float) -> None:
+        if series.edge is not None:
+            self.upto[series.edge] += amount
+        else:
+            self.requests += amount * (not series.counted)
+            self.errors += amount * series.bad
+
+    def counts(self, edges: tuple[float, ...]) -> Counts:
+        """Make the buckets' cumulative counts plain ones; two reads of one histogram may differ by a request."""
+        upto = [0.0, *(self.upto.get(edge, 0.0) for edge in edges)]
+        slow = tuple(max(0.0, upper - lower) for lower, upper in zip(upto, upto[1:], strict=False))
+        return Counts(self.requests, self.errors, slow)
+
+
+class Aligner:
+    """
+    Turns answers of a metrics server into ticks, each tick once and in order.
+
+    A tick is given when every pod has been read beyond its end; one that lags two intervals behind the others is taken
+    for gone. What comes later still counts, in the next tick. Evaluated every second, once a minute or
+    once at the end, it gives the same ticks as long as nothing came late.
+
+    :param started_at: epoch seconds since when the candidate is judged; a series whose first sample is younger
+        began at 0. The first answer has to reach back beyond it.
+    :param interval_s: between two samples of one series.
+    """
+
+    def __init__(self, *, started_at: float, interval_s: float) -> None:
+        self.started_at, self.interval_s = started_at, interval_s
+        self.notes = Notes()
+        self._followers: dict[str, Follower] = {}
+        self._piles: dict[int, dict[tuple[Side, str], Pile]] = defaultdict(dict)
+        self._read_upto: dict[tuple[Side, str], float] = {}
+        self._edges: dict[tuple[Side, str], set[float]] = defaultdict(set)
+        self._given = 0
+
+    def feed(self, answer: Iterable[Series]) -> list[Tick]:
+        """
+        Take an answer; give the ticks that are complete now.
+
+        :raises ArgumentError: a series is no counter.
+        """
+        for series in answer:
+            self._take(series)
+        return list(self._complete())
+
+    def _take(self, series: Series) -> None:
+        if not series.samples:
+            return
+        pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
+        young = first > self.started_at and not series.old
+        follower = self._followers.setdefault(series.id, Follower(from_zero=young))
+        if series.edge is not None:
+            self._edges[pod].add(series.edge)
+        newest = max(at for at, _ in series.samples)
+        self._read_upto[pod] = max(newest, self._read_upto.get(pod, newest))
+        for step in follower.steps(series, self.notes):
+            if step.at > self.started_at:
+                tick = max(self._given + 1, math.ceil((step.at - self.started_at) / self.interval_s))
+                self._piles[tick].setdefault(pod, Pile()).add(series, step.amount)
+
+    def _complete(self) -> Iterator[Tick]:
+        while self._read_upto and self._is_complete(self._end(self._given + 1)):
+            self._given += 1
+            yield self._tick(self._given)
+
+    def _is_complete(self, end: float) -> bool:
+        """Whether nobody is missing but those who have not been read for so long that they are taken for gone."""
+        newest = max(self._read_upto.values())
+        alive = [upto for upto in self._read_upto.values() if upto > newest - PATIENCE * self.interval_s]
+        return min(alive) >= end
+
+    def _end(self, tick: int) -> float:
+        return self.started_at + tick * self.interval_s
+
+    def _tick(self, number: int) -> Tick:
+        piles, edges = self._piles.pop(number, {}), self._common_edges()
+        sides: dict[Side, dict[str, Counts]] = {"candidate": {}, "stable": {}}
+        for (side, pod), pile in piles.items():
+            sides[side][pod] = pile.counts(edges)
+        return Tick(self._end(number), self.interval_s, sides["candidate"], sides["stable"], edges)
+
+    def _common_edges(self) -> tuple[float, ...]:
+        every = [edges for edges in self._edges.values() if edges]
+        return tuple(sorted(set.intersection(*every))) if every else ()

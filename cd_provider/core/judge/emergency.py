@@ -1,0 +1,125 @@
+"""
+The emergency lane: so many errors within seconds that users have to be spared at once.
+
+It asks one question at each new error: had the candidate been no worse than twice stable, how surprising would this
+be? Stable's own rate is not known, only what it did in the last hour and in these very seconds, so that rate is spread
+like a gamma distribution around both; the candidate's count is negative binomial then. When both sides suffer, stable's
+errors in the same seconds say so.
+
+Speed and safety under a short one-sided outage cannot both be had by any rule that looks at seconds. So this one
+does not convict: it trips. The candidate is taken off traffic at once, its pods stay, and it gets one return; whoever
+trips a second time has failed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cd_provider.core.judge.counts import Counts, Tick, total
+from cd_provider.core.judge.past import UNKNOWN_CLUSTER
+from cd_provider.core.judge.tails import beta
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyLimits:
+    """
+    When it trips; all of it has to hold in the same window.
+
+    :param windows_s: that are looked at, each ending now. :param share: of the candidate's requests that fail, at
+        least: what fewer users meet has time for the other lanes.
+    :param times: how much worse than stable it may be. :param chance: of what was seen, if it were no worse.
+    :param without: the same for the candidate without any one of its pods: one bad host is not a bad version.
+    :param aside: chance that as many of both sides' errors fall to the candidate by its share of the requests.
+    :param floor: errors per request that no service is taken to be better than.
+    """
+
+    windows_s: tuple[float, ...] = (3.0, 5.0, 8.0, 12.0, 20.0, 30.0)
+    share: float = 0.025
+    times: float = 2.0
+    chance: float = 1e-4
+    without: float = 0.01
+    aside: float = 0.01
+    floor: float = 5e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """
+    What was seen, for the sentence that people read.
+
+    :param for_s: length of the window. :param chance: of that, had the candidate been no worse than allowed.
+    """
+
+    at: float
+    for_s: float
+    candidate: Counts
+    stable: Counts
+    chance: float
+
+
+class EmergencyLane:
+    """
+    Looks at one tick after the other.
+
+    :param share: errors per request that are usual at stable. :param cluster: how many errors come together.
+    """
+
+    def __init__(
+        self, *, share: float = 0.0, cluster: float = UNKNOWN_CLUSTER, limits: EmergencyLimits | None = None
+    ) -> None:
+        self.limits, self.cluster = limits or EmergencyLimits(), max(1.0, cluster)
+        self.share = min(0.5, max(share, self.limits.floor))
+        self._recent: deque[Tick] = deque()
+
+    def step(self, tick: Tick) -> Trip | None:
+        """Take the next tick; give what was seen when it trips."""
+        self._recent.append(tick)
+        while self._recent[0].at < tick.at - max(self.limits.windows_s) + 1e-9 and len(self._recent) > 1:
+            self._recent.popleft()
+        if not any(one.errors for one in tick.candidate.values()):
+            return None  # what did not trip before does not trip for want of news
+        return next((found for found in self._windows(tick) if found), None)
+
+    def reset(self) -> None:
+        """Forget; what was seen before a return to traffic does not count after it."""
+        self._recent.clear()
+
+    def _windows(self, now: Tick) -> Iterator[Trip | None]:
+        """Look at each window, the shortest first, by as many whole ticks as fit into it, at least one."""
+        pods: dict[str, Counts] = {}
+        stable, looked, for_s = Counts(), 0, 0.0
+        for tick in reversed(self._recent):
+            for pod, one in tick.candidate.items():
+                pods[pod] = pods.get(pod, Counts()) + one.bare
+            stable = stable + total(tick.stable).bare
+            for_s = now.at - tick.at + tick.span_s
+            due = sum(window < for_s + tick.span_s - 1e-9 for window in self.limits.windows_s)
+            if due > looked:
+                looked = due
+                yield self._look(now.at, for_s, pods, stable)
+        if not looked:
+            yield self._look(now.at, for_s, pods, stable)
+
+    def _look(self, at: float, for_s: float, pods: Mapping[str, Counts], stable: Counts) -> Trip | None:
+        limits, ours = self.limits, total(pods)
+        if ours.error_share < limits.share or (chance := self.chance(ours, stable)) > limits.chance:
+            return None
+        mine = ours.requests / (ours.requests + stable.requests)
+        if beta(mine, ours.errors / self.cluster, stable.errors / self.cluster + 1.0) > limits.aside:
+            return None
+        rests = [ours - one for one in pods.values()] if len(pods) > 1 else []
+        if any(
+            rest.error_share < limits.share or self.chance(rest, stable) > limits.without for rest in rests
+        ):
+            return None
+        return Trip(at, for_s, ours, stable, chance)
+
+    def chance(self, ours: Counts, stable: Counts) -> float:
+        """Give how likely so many errors, or more, are of a candidate ``times`` as bad as stable."""
+        if ours.errors <= 0:
+            return 1.0
+        mean = self.limits.times * ours.requests / self.cluster
+        known = 1.0 / self.share + stable.requests / self.cluster
+        return beta(mean / (mean + known), ours.errors / self.cluster, 1.0 + stable.errors / self.cluster)

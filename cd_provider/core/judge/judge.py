@@ -1,0 +1,170 @@
+"""
+The judge: three lanes over the same ticks, one state for the whole canary.
+
+The verdict is a function of the ticks alone: the same ticks give the same verdict at the same tick, looked at every
+second or all at once at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cd_provider.core.judge.clear import ClearLane
+from cd_provider.core.judge.counts import Tick, check, total
+from cd_provider.core.judge.emergency import EmergencyLane, Trip
+from cd_provider.core.judge.harmless import Harmless
+from cd_provider.core.judge.latency import Shape
+from cd_provider.core.judge.past import Past
+from cd_provider.core.judge.reasons import NO_SHIFT, Reason, reason, refuses
+from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.story import Story
+from cd_provider.core.judge.subtle import SubtleLane
+from cd_provider.core.judge.verdict import Judged, Kind
+from cd_provider.core.judge.view import scene
+
+SHAPE_S = 30.0  # how often the shape of the latencies is taken anew, always from what came before
+ENDS: tuple[Kind, ...] = ("FAIL", "INCONCLUSIVE", "NO_DATA")
+PAST_WEIGHT = 20_000.0  # requests that the last hour counts in it, at most
+
+
+class Judge:
+    """
+    Judges one canary, tick by tick.
+
+    After a TRIP the caller takes the candidate off traffic for ``settings.away_s``, and may let it return once; a
+    second trip is FAIL here. After PASS it goes on judging.
+
+    :param began_at: epoch seconds at which the candidate took traffic, the ticks' own clock.
+    :param past: what is usual here; None: nothing known.
+    """
+
+    def __init__(self, settings: JudgeSettings, *, began_at: float = 0.0, past: Past | None = None) -> None:
+        self.settings, self.began_at, self.past = settings, began_at, past or Past()
+        known = self.past
+        self.emergency = EmergencyLane(share=known.share, cluster=known.cluster, limits=settings.emergency)
+        self.clear = ClearLane(settings, known.cluster)
+        self.subtle = SubtleLane(settings, known)
+        self.harmless = Harmless(settings, self.subtle)
+        self.story = Story()
+        self.verdict: Judged | None = None
+        self.at = 0.0  # seconds, of the last tick
+        self.trips: list[Trip] = []
+        self.pods: list[str] = []
+        self._edges: tuple[float, ...] = ()
+        self._buckets: tuple[float, ...] = ()
+        self._shape: Shape | None = None
+        self._shape_until = 0.0
+        self._deaf_until = -math.inf
+
+    def step(self, tick: Tick) -> Judged | None:
+        """
+        Take the next tick; give a verdict when there is a new one.
+
+        :raises ArgumentError: a count is no number, or below 0: there is no verdict about what cannot be.
+        """
+        check(tick)
+        if self.verdict is not None and self.verdict.kind in ENDS:
+            return None
+        self._take_shape(tick)
+        self.pods += [pod for pod in tick.candidate if pod not in self.pods]
+        seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
+        self.at = seen.at
+        self.story.add(tick)
+        self.clear.step(seen, self._shape)
+        self.subtle.step(seen, self._shape)
+        self.harmless.step(tick, seen, self._shape)
+        self._buckets = _added(self._buckets, (total(tick.candidate) + total(tick.stable)).slow)
+        return self._say(
+            self._verdict(seen.at, self._trip(tick, seen.at), on_traffic=seen.whole.requests > 0)
+        )
+
+    def _trip(self, tick: Tick, at: float) -> Trip | None:
+        """Ask the emergency lane; while the candidate is being taken off traffic it looks at stable alone."""
+        if at <= self._deaf_until + 1e-9:
+            return self.emergency.step(replace(tick, candidate={}))
+        if trip := self.emergency.step(tick):
+            self.emergency.reset()
+            self._deaf_until = at + self.settings.away_s
+        return trip
+
+    def _verdict(self, at: float, trip: Trip | None, *, on_traffic: bool) -> Judged | None:
+        if trip is not None:
+            self.trips.append(trip)
+            return self._judged("FAIL" if len(self.trips) > 1 else "TRIP", at, "emergency")
+        if lane := self._convicts(at):
+            return self._judged("FAIL", at, lane)
+        if self.verdict is not None and self.verdict.kind == "PASS":
+            return None
+        at_end = at >= self.settings.max_s - 1e-9
+        if on_traffic and self._passes(at, at_end=at_end):
+            return self._judged("PASS", at, "")
+        return self._unclear(at) if at_end else None
+
+    def _convicts(self, at: float) -> str:
+        """Name the lane that convicts, if any does."""
+        for metric, weight in (("errors", self.clear.errors), ("latency", self.clear.latency)):
+            if weight.convicts(self.settings):
+                return f"clear {metric}"
+        for metric, lean in zip(("errors", "latency"), self.subtle.look(at) or (), strict=False):
+            if lean.convicts:
+                return f"subtle {metric}"
+        return ""
+
+    def _passes(self, at: float, *, at_end: bool) -> bool:
+        if at < self.settings.least_s - 1e-9 or refuses(self):
+            return False
+        return (at_end or self.calm(at)) and self.harmless.excluded(at_end=at_end)
+
+    def calm(self, at: float) -> bool:
+        """Say whether nothing leans towards worse now, whichever pod is left out: what a step needs to end."""
+        if self.clear.errors.leans or self.clear.latency.leans or self.harmless.tail_leans:
+            return False
+        return all(lean.weakest <= self.settings.leaning for lean in self.subtle.look(at) or ())
+
+    def _judged(self, kind: Kind, at: float, lane: str) -> Judged:
+        return Judged(kind, at, self.story.line(self, kind, at, lane), lane)
+
+    def _unclear(self, at: float) -> Judged:
+        found: Reason = reason(self, at)
+        kind: Kind = "NO_DATA" if found.word == "no traffic" else "INCONCLUSIVE"
+        return Judged(kind, at, self.story.unclear(self, kind, at, found), "", found.word, found.need)
+
+    @property
+    def unacceptable_shift(self) -> float:
+        """By how much the mean latency score grows if all is slower by what is unacceptable; 0 without buckets."""
+        return self._shape.unacceptable if self._shape else 0.0
+
+    @property
+    def tells_latency(self) -> bool:
+        """Whether the buckets would show it at all: not where all requests lie in one."""
+        return self.unacceptable_shift > NO_SHIFT and self.subtle.latency.scale > 0
+
+    def _say(self, judged: Judged | None) -> Judged | None:
+        if judged is not None:
+            self.verdict = judged
+        return judged
+
+    def _take_shape(self, tick: Tick) -> None:
+        """Take the shape of the latencies from all ticks before this one."""
+        at = tick.at - self.began_at
+        if tick.edges != self._edges:
+            known = self.past.edges == tick.edges  # other buckets, other numbers
+            self._buckets = _weighed(self.past.buckets) if known else ()
+            self._edges, self._shape, self._shape_until = tick.edges, None, 0.0
+        if at > self._shape_until + 1e-9 or self._shape is None:
+            self._shape = Shape.of(self._edges, self._buckets, self.settings) if self._buckets else None
+            self._shape_until = at + SHAPE_S
+
+
+def _weighed(buckets: Sequence[float]) -> tuple[float, ...]:
+    whole = sum(buckets)
+    part = PAST_WEIGHT / max(PAST_WEIGHT, whole)
+    return tuple(count * part for count in buckets)
+
+
+def _added(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
+    if len(one) != len(other):
+        return tuple(other) or tuple(one)
+    return tuple(mine + its for mine, its in zip(one, other, strict=True))

@@ -1,0 +1,135 @@
+"""Why a canary ended without a verdict about the version, and what it would have taken."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from cd_provider.core.judge.drift import Drift
+from cd_provider.core.judge.verdict import Word
+
+if TYPE_CHECKING:
+    from cd_provider.core.judge.judge import Judge
+
+NO_SHIFT = 1e-6  # growth of a mean score that buckets do not show
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """
+    Why there is no PASS.
+
+    :param word: a short one that stays as it is, for whoever acts on it. :param need: what is missing, for people.
+    """
+
+    word: Word
+    need: str
+
+
+def reason(judge: Judge, at: float) -> Reason:
+    """Give the first reason that holds, the plainest before the subtle ones."""
+    ours, theirs = judge.story.candidate, judge.story.stable
+    if not ours.requests:
+        return Reason("no traffic", "requests to the candidate")
+    if not theirs.requests:
+        return Reason("no baseline", "requests to stable in the same minutes")
+    if word := refuses(judge):
+        return Reason(word, f"error shares below {judge.settings.never_above:.0%}")
+    if pod := _one_pod(judge, at):
+        return Reason("one pod", f"the same from another pod than {pod}, or {pod} on another host")
+    if judge.settings.latency and not judge.tells_latency:
+        return Reason("no latency", "three latency buckets around what is usual, the same on both sides")
+    wanted = math.ceil(needed(judge))
+    if not judge.calm(at) or 0 < wanted <= judge.harmless.requests:
+        return Reason("leaning", "a clear difference, or none")
+    return Reason("too few requests", wanted_in(wanted, ours.requests / at if at > 0 else 0.0))
+
+
+def refuses(judge: Judge) -> Word:
+    """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
+    limit = judge.settings.never_above
+    if not judge.story.stable.requests:
+        return "no baseline"
+    if judge.harmless.minutes.sums.error_share <= limit:
+        return ""
+    return "baseline unhealthy" if judge.harmless.stable.error_share > limit else "too many errors"
+
+
+def _one_pod(judge: Judge, at: float) -> str:
+    """Name the pod without which there would have been no case; empty: there is none, or more than one makes it."""
+    settings = judge.settings
+    found = [
+        (weight.evidence >= settings.clear, weight.convicts(settings), weight.without)
+        for weight in (judge.clear.errors, judge.clear.latency)
+    ]
+    drifts = (judge.subtle.errors, judge.subtle.latency)
+    for lean, drift in zip(judge.subtle.look(at) or (), drifts, strict=False):
+        found.append((lean.far, lean.convicts, drift.strongest))
+    return next((pod for much, convicts, pod in found if much and not convicts and pod), "")
+
+
+def needed(judge: Judge) -> float:
+    """
+    Give about how many requests of the candidate exclude what is unacceptable, were it exactly like stable.
+
+    :returns: infinity when no number does: pods of one version differ by as much.
+    """
+    latency = _latency_needs(judge) if judge.settings.latency else 0.0
+    return max(min(_ratio_needs(judge), _share_needs(judge)), latency)
+
+
+def _ratio_needs(judge: Judge) -> float:
+    ours, theirs = judge.harmless.minutes.sums, judge.harmless.stable
+    events = ours.errors + theirs.errors
+    if not events or not ours.requests:
+        return math.inf
+    worst = judge.settings.unacceptable.errors * ours.requests
+    share = worst / (worst + theirs.requests)
+    off = events * (share - ours.requests / (ours.requests + theirs.requests))
+    scale = events * share * (1.0 - share)
+    return ours.requests * _times(judge, judge.subtle.errors, off, judge.subtle.cluster * scale, scale)
+
+
+def _share_needs(judge: Judge) -> float:
+    """Give the same for "fewer than so large a share fails", with as many errors as stable has."""
+    worst, usual = judge.settings.unacceptable.share, judge.story.stable.error_share
+    if usual >= worst:
+        return math.inf
+    return _least(judge) ** 2 * judge.subtle.cluster * worst / (worst - usual) ** 2
+
+
+def _latency_needs(judge: Judge) -> float:
+    drift = judge.subtle.latency
+    off = drift.scale * judge.unacceptable_shift
+    return judge.harmless.requests * _times(judge, drift, off, drift.chance, drift.scale)
+
+
+def _times(judge: Judge, drift: Drift, off: float, chance: float, scale: float) -> float:
+    """Give how many times what was seen it takes: ``off`` grows with the requests, chance with their root."""
+    square = _least(judge) ** 2
+    each = drift.between(judge.settings.max_s)
+    left = off**2 - square * scale**2 * each
+    return square * chance / left if left > 0 and chance > 0 else math.inf
+
+
+def _least(judge: Judge) -> float:
+    return NormalDist().inv_cdf(1.0 - judge.settings.beta)
+
+
+def wanted_in(requests: float, per_second: float) -> str:
+    """Write how many requests, and how long they take: ``about 9,000 candidate requests, 11 h at this rate``."""
+    if not math.isfinite(requests):
+        return "more pods: those of one version differ here by as much"
+    told = f"about {float(f'{requests:.2g}'):,.0f} candidate requests"
+    if per_second <= 0:
+        return told
+    return f"{told}, {_long(requests / per_second)} at this rate"
+
+
+def _long(seconds: float) -> str:
+    for unit, name in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 1.95 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"

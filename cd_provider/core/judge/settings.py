@@ -1,0 +1,86 @@
+"""The judge's numbers. All times in seconds, so that reading more often changes nothing but how early it knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cd_provider.core.judge.emergency import EmergencyLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """
+    Two numbers for each of the metrics: up to the first a difference is ignored, from the second on it is not passed.
+
+    In between either verdict is right.
+
+    :param errors: times stable's error share. :param latency: times stable's latencies.
+    :param share: errors per request below which no number of times stable's keeps from a pass, 0–1.
+    """
+
+    errors: float
+    latency: float
+    share: float = 0.0
+
+
+AWAY_S = 30.0  # off traffic after a trip
+AWAY_ALONE_S = 65.0  # of a single pod: its host may be out of order for a minute
+IGNORE = Tolerance(errors=1.25, latency=1.05)
+UNACCEPTABLE = Tolerance(errors=2.0, latency=1.25, share=0.005)
+CLEAR = Tolerance(errors=1.5, latency=1.10, share=5e-4)
+"""What the clear lane doubts, between the two; below its share of errors nobody is convicted."""
+COLD = Tolerance(errors=8.0, latency=2.5, share=2e-3)
+"""The same, while a young candidate stands beside an old baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """
+    How one canary is judged.
+
+    :param alpha: chance to fail a candidate that is exactly at ``ignore``, over the whole canary.
+    :param beta: chance to pass one that is exactly at ``unacceptable``, before the end; and once more there.
+    :param fresh: the baseline started together with the candidate, so that both are as cold.
+    :param min_s: before which nothing passes; None: two minutes beside a fresh baseline, three beside an old one.
+    :param max_s: when the canary is over.
+    :param clear: evidence (odds to 1) that convicts in the clear lane. :param weakest: what must be left of it
+        without any one pod.
+    :param leaning: standard deviations towards worse with which nothing passes now.
+    :param never_above: errors per request that never pass, 0–1: where stable has as many it is no measure.
+    :param latency: whether it is judged; if it is, nothing passes without latency buckets.
+    :param away_s: how long a candidate that tripped stays off traffic; what still comes back then is no second trip.
+    """
+
+    alpha: float = 0.10
+    beta: float = 0.05
+    fresh: bool = False
+    min_s: float | None = None
+    max_s: float = 1800.0
+    ignore: Tolerance = IGNORE
+    unacceptable: Tolerance = UNACCEPTABLE
+    clear_at: Tolerance = CLEAR
+    cold_at: Tolerance = COLD
+    clear: float = 20.0
+    weakest: float = 2.0
+    weakest_part: float = 0.4
+    leaning: float = 1.0
+    never_above: float = 0.5
+    latency: bool = True
+    away_s: float = AWAY_S
+    cold_s: float = 60.0
+    emergency: EmergencyLimits = field(default_factory=EmergencyLimits)
+
+    @property
+    def quiet_s(self) -> float:
+        """How long the subtle lane neither fails nor passes."""
+        return 120.0 if self.fresh else 180.0
+
+    @property
+    def counts_from_s(self) -> float:
+        """From when on the subtle lane counts: what a cold start did is not what the version does."""
+        return self.cold_s if self.fresh else 180.0
+
+    @property
+    def least_s(self) -> float:
+        """Before which nothing passes."""
+        return max(self.quiet_s, self.min_s or 0.0)

@@ -1,0 +1,61 @@
+"""Names that are public for ever: labels, annotations, field manager, lease."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+FIELD_MANAGER = "cd-provider"
+PREFIX = "cd-provider/"
+
+SIDE = PREFIX + "side"  # label: "candidate"
+RELEASE = PREFIX + "release"  # label and annotation: the release's short id
+APP = PREFIX + "app"  # label
+DELIVERY = PREFIX + "delivery"  # annotation: which delivery (Dag run and group) made this
+ATTEMPT = PREFIX + "attempt"  # annotation: which attempt of it
+IMAGE = PREFIX + "image"  # annotation: repository@sha256:…
+STEP = PREFIX + "step"  # annotation: index of the canary's step, from 0; -1 before the first
+STEP_STARTED = (
+    PREFIX + "step-started"
+)  # annotation: epoch seconds, when the step's weight was first effective
+STABLE_BEFORE = PREFIX + "stable-before"  # annotation: JSON, what has to come back on abort
+VERDICT = PREFIX + "verdict"  # annotation: JSON, the stored verdict
+RECORD = PREFIX + "record"  # annotation on stable: JSON, what was released and what was before
+INSTANCE = PREFIX + "instance"  # annotation on the lease: which process of the holder writes
+
+CANDIDATE = "candidate"
+SUFFIX = "-candidate"
+LEASE_S = 120
+
+
+def candidate_name(name: str) -> str:
+    """Name what belongs to the candidate of ``name``."""
+    return name + SUFFIX
+
+
+def lease_name(kind: str, name: str) -> str:
+    """Name the lock of one workload."""
+    return f"cd-provider-{kind}-{name}"
+
+
+def short_hash(value: Any) -> str:
+    """Give 12 hex digits that are the same for equal JSON values, on every machine."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def delivery_id(*, dag_id: str, run_id: str, group: str) -> str:
+    """Name one delivery: the same text in each of its tasks and attempts, at most 63 characters, label-safe."""
+    return f"d-{short_hash([dag_id, run_id, group])}"
+
+
+def release_id(*, app: str, image: str, delivery: str) -> str:
+    """Name one release: one image of one app, asked for by one delivery."""
+    return f"r-{short_hash([app, image, delivery])}"
+
+
+def compact(values: Mapping[str, Any]) -> str:
+    """Write JSON as annotations carry it: sorted, no spaces, so that equal values are equal texts."""
+    return json.dumps(dict(values), sort_keys=True, separators=(",", ":"))

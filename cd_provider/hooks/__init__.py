@@ -1,0 +1,1 @@
+"""Connection in, client out; a hook decides nothing."""

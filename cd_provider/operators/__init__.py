@@ -1,0 +1,1 @@
+"""Tasks that change something, or decide."""

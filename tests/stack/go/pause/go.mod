@@ -1,0 +1,3 @@
+module cd-provider/stack/pause
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module cd-provider/stack/probe
+
+go 1.26.0

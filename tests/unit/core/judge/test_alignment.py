@@ -1,0 +1,114 @@
+"""Ticks: complete, in order, each once, and the same however often one looks."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from cd_provider.core.judge.alignment import Aligner
+from cd_provider.core.judge.counts import Counts, Tick, total
+from cd_provider.core.judge.series import Series, Side
+
+START = 1000.0
+
+
+def requests(
+    side: Side, pod: str, *values: float, first: float = 995.0, every: float = 5.0, bad: bool = False
+) -> Series:
+    """One counter of a pod, read every five seconds from shortly before the start."""
+    samples = [(first + every * number, value) for number, value in enumerate(values)]
+    return Series(f"{side}/{pod}/{'bad' if bad else 'good'}", side, pod, samples, bad=bad)
+
+
+def aligner() -> Aligner:
+    return Aligner(started_at=START, interval_s=5.0)
+
+
+def stable(*values: float) -> Series:
+    return requests("stable", "s1", *values)
+
+
+def test_a_tick_holds_what_each_pod_did_in_its_seconds() -> None:
+    ticks = aligner().feed([
+        requests("candidate", "c1", 0, 0, 5, 9), stable(100, 140, 190, 235),
+        requests("candidate", "c1", 1, 4, first=1005.0, bad=True),
+    ])  # fmt: skip
+
+    assert ticks == [
+        Tick(1005.0, 5.0, {"c1": Counts(6, 1)}, {"s1": Counts(50)}),
+        Tick(1010.0, 5.0, {"c1": Counts(7, 3)}, {"s1": Counts(45)}),
+    ]
+
+
+def test_what_was_before_the_start_is_not_judged() -> None:
+    (tick,) = aligner().feed([requests("candidate", "c1", 0, 50, 57), stable(0, 900, 940)])
+
+    assert (total(tick.candidate), total(tick.stable)) == (Counts(7), Counts(40))
+
+
+def test_a_pod_that_came_later_counts_from_its_first_request() -> None:
+    ticks = aligner().feed([stable(0, 0, 40, 80), requests("candidate", "c2", 8, first=1010.0)])
+
+    assert ticks[-1].candidate == {"c2": Counts(8)}
+
+
+def test_a_tick_waits_for_a_pod_that_is_not_read_yet_but_not_for_ever() -> None:
+    seen = aligner()
+
+    assert seen.feed([requests("candidate", "c1", 0, 0), stable(0, 0, 40)]) == []
+    late = seen.feed([stable(0, 0, 40, 80)])
+    assert [(tick.at, dict(tick.candidate)) for tick in late] == [(1005.0, {}), (1010.0, {})]
+    ticks = seen.feed([requests("candidate", "c1", 0, 0, 5, 10, 15), stable(0, 0, 40, 80, 120)])
+    assert sum(total(tick.candidate).requests for tick in ticks) == 15  # also what belongs to ticks before
+
+
+def test_a_pod_that_is_gone_holds_nothing_up() -> None:
+    ticks = aligner().feed([requests("candidate", "c1", 0, 0, 5), stable(0, 0, 40, 80, 120, 160)])
+
+    assert [tick.at for tick in ticks] == [1005.0, 1010.0, 1015.0, 1020.0]
+    assert [set(tick.candidate) for tick in ticks] == [{"c1"}, set(), set(), set()]
+
+
+def test_silence_is_ticks_without_requests() -> None:
+    ticks = aligner().feed([requests("candidate", "c1", 7, 7, 7, 7), stable(0, 0, 0, 0)])
+
+    assert [total(tick.candidate).requests for tick in ticks] == [0, 0]
+
+
+def test_nothing_at_all_is_no_tick() -> None:
+    assert aligner().feed([]) == []
+    assert aligner().feed([Series("s", "candidate", "c1", [])]) == []
+
+
+def buckets(side: Side, pod: str, *upto: tuple[float, float]) -> list[Series]:
+    return [
+        Series(f"{pod}/{edge}", side, pod, [(995.0, 0), (1000.0, 0), (1005.0, count)], edge=edge)
+        for edge, count in upto
+    ]
+
+
+def test_buckets_are_made_plain_and_only_edges_that_all_have_count() -> None:
+    (tick,) = aligner().feed([
+        *buckets("candidate", "c1", (0.1, 3), (0.25, 4), (0.5, 7), (math.inf, 9)),
+        *buckets("stable", "s1", (0.1, 10), (0.5, 14), (math.inf, 14)),
+    ])  # fmt: skip
+
+    assert tick.edges == (0.1, 0.5, math.inf)
+    assert tick.candidate["c1"].slow == (3, 4, 2)
+    assert tick.stable["s1"].slow == (10, 4, 0)
+
+
+@pytest.mark.parametrize("cuts", [(7,), (3, 7), (1, 2, 3, 4, 5, 6, 7), (2, 2, 6, 7)])
+def test_however_often_one_looks_the_ticks_are_the_same(cuts: tuple[int, ...]) -> None:
+    ours, theirs, seen = [0, 0, 4, 9, 9, 15, 22], [0, 0, 50, 90, 140, 190, 230], aligner()
+
+    ticks = [
+        tick
+        for upto in cuts
+        for tick in seen.feed([requests("candidate", "c1", *ours[:upto]), stable(*theirs[:upto])])
+    ]
+
+    assert ticks == aligner().feed([requests("candidate", "c1", *ours), stable(*theirs)])
+    assert len(ticks) == 5
+    assert seen.notes.line == ""

@@ -1,0 +1,88 @@
+"""The candidate as a whole and without each pod: nothing gets lost, nobody is counted twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from cd_provider.core.judge.counts import Counts, Tick
+from cd_provider.core.judge.latency import Shape
+from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.view import WHOLE, scene
+from tests.unit.core.judge.hand_made import EDGES, buckets
+
+
+def counts(requests: float, errors: float, slower: float = 1.0) -> Counts:
+    return Counts(requests, errors, buckets(requests, slower))
+
+
+TICK = Tick(
+    1005.0, 5.0,
+    {"a": counts(10, 1), "b": counts(20, 0, 2.0), "c": counts(30, 2)}, {"s": counts(90, 3), "t": counts(10, 0)},
+    EDGES,
+)  # fmt: skip
+SHAPE = Shape.of(EDGES, buckets(1000.0), JudgeSettings())
+
+
+def test_the_whole_is_all_pods_and_each_view_leaves_one_out() -> None:
+    seen = scene(TICK, began_at=1000.0, known=["a", "b", "c"], shape=SHAPE)
+
+    assert (seen.at, seen.span_s, seen.pods) == (5.0, 5.0, (3, 2))
+    assert (seen.whole.requests, seen.whole.errors) == (60, 3)
+    assert {view: (arm.requests, arm.errors) for view, arm in seen.views.items() if view != WHOLE} == {
+        "a": (50, 2), "b": (40, 3), "c": (30, 1)
+    }  # fmt: skip
+    assert (seen.stable.requests, seen.stable.errors) == (100, 3)
+    assert seen.stable.timed == pytest.approx(100)
+
+
+def test_the_views_of_latency_add_up_too() -> None:
+    seen = scene(TICK, began_at=1000.0, known=["a", "b", "c"], shape=SHAPE)
+    assert SHAPE is not None
+
+    rests = [arm for view, arm in seen.views.items() if view != WHOLE]
+    assert sum(arm.score for arm in rests) == pytest.approx(2 * seen.whole.score)
+    for number, edge in enumerate(SHAPE.looked_at):
+        exact = sum(sum(one.slow[edge + 1 :]) for one in TICK.candidate.values())
+        assert seen.whole.beyond[number] == pytest.approx(exact)
+        assert seen.views["b"].beyond[number] < seen.views["a"].beyond[number]  # b is the slow one
+    assert seen.score_variance > 0.5
+
+
+def test_a_pod_that_is_not_in_this_tick_leaves_the_whole() -> None:
+    seen = scene(TICK, began_at=1000.0, known=["a", "b", "c", "gone"], shape=SHAPE)
+
+    assert seen.views["gone"] == seen.whole
+
+
+def test_without_its_only_pod_a_candidate_did_nothing() -> None:
+    alone = Tick(5.0, 5.0, {"a": counts(10, 1)}, {"s": counts(90, 3)}, EDGES)
+    seen = scene(alone, began_at=0.0, known=["a"], shape=SHAPE)
+
+    assert (seen.views["a"].requests, seen.views["a"].errors, seen.views["a"].timed) == (0, 0, 0)
+
+
+def test_without_a_shape_or_buckets_latency_is_unknown() -> None:
+    bare = Tick(5.0, 5.0, {"a": Counts(10, 1)}, {"s": Counts(90, 3)}, EDGES)
+
+    for seen in (
+        scene(TICK, began_at=0.0, known=["a"], shape=None),
+        scene(bare, began_at=0.0, known=["a"], shape=SHAPE),
+    ):
+        assert (seen.whole.timed, seen.whole.beyond, seen.whole.score, seen.score_variance) == (
+            0.0,
+            (),
+            0.0,
+            0.0,
+        )
+        assert seen.whole.requests > 0
+
+
+def test_a_tick_in_which_nobody_was_asked_is_a_scene_all_the_same() -> None:
+    seen = scene(Tick(5.0, 5.0, {}, {}, EDGES), began_at=0.0, known=[], shape=SHAPE)
+
+    assert (seen.whole.requests, seen.stable.requests, seen.pods, seen.score_variance) == (
+        0.0,
+        0.0,
+        (0, 0),
+        0.0,
+    )

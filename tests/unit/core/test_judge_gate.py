@@ -1,0 +1,87 @@
+"""The judge as a gate: what it is read from, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cd_provider.core.gate import Gate, parse_gates, promql
+from cd_provider.core.judge_gate import SENSITIVITY, Bounds, JudgeGate, judge
+from cd_provider.core.refuse import late_judges
+from cd_provider.exceptions import ArgumentError
+
+
+def test_it_stands_beside_bounds_and_comes_back_from_json() -> None:
+    given = [judge(preset="envoy"), promql("errors", query="a{s='$candidate'}", max=0.1)]
+
+    gates = parse_gates(json.loads(json.dumps(given)))
+
+    assert [type(gate) for gate in gates] == [JudgeGate, Gate]
+    assert parse_gates([gate.as_dict() for gate in gates]) == gates
+
+
+def test_what_is_not_given_is_as_usual() -> None:
+    gate = JudgeGate.parse(judge(preset="demo"))
+
+    assert (gate.source, gate.sensitivity, gate.mode, gate.on_trip) == (
+        "prometheus", "normal", "enforce", "retry_once",
+    )  # fmt: skip
+    assert (gate.errors, gate.latency) == (Bounds(1.25, 2.0), Bounds(1.05, 1.25))
+    assert gate.every_s == 2.0
+    assert JudgeGate.parse(judge(preset="demo", source="direct")).every_s == 1.0
+
+
+@pytest.mark.parametrize("word", sorted(SENSITIVITY))
+def test_a_word_stands_for_the_chance_to_be_wrong(word: str) -> None:
+    settings = JudgeGate.parse(judge(preset="demo", sensitivity=word)).settings(max_s=1800.0)
+
+    assert settings.alpha == SENSITIVITY[word]
+
+
+def test_two_numbers_of_a_metric_reach_the_judge() -> None:
+    gate = JudgeGate.parse(judge(preset="demo", errors={"ignore": 1.9}, latency={"unacceptable": 1.5}))
+    settings = gate.settings(max_s=900.0)
+
+    assert (settings.ignore.errors, settings.unacceptable.errors) == (1.9, 2.0)
+    assert (settings.ignore.latency, settings.unacceptable.latency) == (1.05, 1.5)
+    assert settings.clear_at.errors == 1.9  # never stricter than what is ignored
+    assert settings.max_s == 900.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"preset": "nginx"}, "preset: saw 'nginx'"),
+        ({"source": "graphite"}, "source: saw 'graphite', expected one of prometheus, direct"),
+        ({"sensitivity": "wild"}, "sensitivity: saw 'wild', expected one of calm, normal, keen"),
+        ({"mode": "maybe"}, "mode: saw 'maybe'"),
+        ({"on_trip": "shrug"}, "on_trip: saw 'shrug'"),
+        ({"errors": {"ignore": 2, "unacceptable": 2}}, "ignore 2 and unacceptable 2"),
+        ({"errors": {"ignore": 0.5}}, "ignore 0.5"),
+        ({"latency": {"p99": 3}}, "latency: saw {'p99': 3}"),
+        ({"latency": 3}, "latency: saw 3"),
+        ({"every_s": 0.1}, "every_s"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+        ({"name": ""}, "name ''"),
+        ({"options": {"total": "x"}}, "preset"),
+    ],
+)
+def test_what_cannot_be_read_is_named(changed: dict[str, Any], told: str) -> None:
+    with pytest.raises(ArgumentError) as found:
+        parse_gates([judge(preset="demo") | changed])
+
+    assert told in str(found.value)
+
+
+def test_another_kind_is_named() -> None:
+    with pytest.raises(ArgumentError, match="promql"):
+        parse_gates([{"kind": "oracle", "name": "x"}])
+
+
+@pytest.mark.parametrize(("max_s", "late"), [(299.0, True), (300.0, False)])
+def test_one_that_cannot_decide_in_time_is_refused(max_s: float, late: bool) -> None:
+    gates = parse_gates([judge(preset="demo")])
+
+    assert bool(late_judges(gates, max_s)) is late
