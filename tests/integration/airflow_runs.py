@@ -41,11 +41,19 @@ class Delivery:
 
     def on_traffic(self, weight: int = 10) -> None:
         """Wait until users reach the candidate."""
-        wait(lambda: self.shop.weights().get("shop-candidate") == weight, f"weight {weight}", timeout_s=240)
+
+        def settled() -> bool:
+            return self._weight() == weight or self.states().get("canary") in OVER
+
+        wait(settled, f"weight {weight}", timeout_s=240)
+        assert self._weight() == weight, f"the canary ended before weight {weight}: {self.states()}"
 
     def off_traffic(self) -> None:
         """Wait until no user reaches a candidate."""
-        wait(lambda: not self.shop.weights().get("shop-candidate"), "weight 0")
+        wait(lambda: not self._weight(), "weight 0")
+
+    def _weight(self) -> int | None:
+        return self.shop.weights().get("shop-candidate")
 
     def gone(self) -> None:
         """Wait until nothing is left of a candidate."""
@@ -60,6 +68,17 @@ class Delivery:
     def xcom(self, task: str, key: str = "return_value") -> Any:
         """Read what a task left."""
         return self.airflow.api().xcom(self.dag_id, self.run_id, f"shop.{task}", key)
+
+    def story(self) -> str:
+        """Tell what became of each task, and the end of its logs: what somebody would look at after a red test."""
+        folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
+        logs = sorted(folder.rglob("*.log*"), key=lambda path: path.stat().st_mtime)
+        told = [f"{self.dag_id} {self.run_id}"]
+        with suppress(Exception):
+            told.append(str(self.states()))
+        for log in logs:
+            told += [f"--- {log.relative_to(folder)}", log.read_text(errors="replace")[-3000:]]
+        return "\n".join(told)
 
     def kill_worker(self, task: str) -> bool:
         """Kill -9 the processes that run a task, as soon as there are any; false when it is over before."""

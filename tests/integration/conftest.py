@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,9 +71,22 @@ def airflow(
             running.postgres.remove()
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whether a test failed, for fixtures that tell more then."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture
-def start(airflow: AirflowStack, shop: Shop, load: Load) -> Iterator[Start]:
-    """Trigger a Dag for this test's shop, which is under load."""
+def start(
+    airflow: AirflowStack, shop: Shop, load: Load, request: pytest.FixtureRequest
+) -> Iterator[Start]:
+    """Trigger a Dag for this test's shop, which is under load; a failed test tells what its runs did."""
     api = airflow.api()
     kubernetes = connections(shop.stack, shop.kubeconfig)["kubernetes_default"]
     api.put_connection(shop.namespace, kubernetes)
@@ -87,6 +100,8 @@ def start(airflow: AirflowStack, shop: Shop, load: Load) -> Iterator[Start]:
 
     yield trigger
     for one in begun:
+        if request.node.stash.get(FAILED, False):
+            print(one.story())
         with suppress(Exception):
             api.delete_run(one.dag_id, one.run_id)
     api.delete_connection(shop.namespace)

@@ -102,7 +102,7 @@ class Shop:
             steps=[{"weight": weight, "for_s": for_s} for weight, for_s in steps],
             gates=list(gates) if gates is not None else [error_gate()],
             deadline=time.time() + max_s,
-            **{"attempt": 1, "no_data_s": 20.0, **more},
+            **{"attempt": 1, "no_data_s": 60.0, **more},
         )
 
     def read(self, kind: str, name: str = "shop") -> dict[str, Any] | None:

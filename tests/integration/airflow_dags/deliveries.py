@@ -46,7 +46,7 @@ def delivery(dag_id: str, *, dag: dict[str, Any] | None = None, **changed: Any) 
                 "steps": [10, 50],
                 "step_s": "{{ params.step_s }}",
                 "gates": [GATE],
-                "no_data_s": 20,
+                "no_data_s": 90,
                 "drain_s": 1,
                 "max_s": 600,
                 "kubernetes_conn_id": "{{ params.namespace }}",
