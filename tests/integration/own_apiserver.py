@@ -15,6 +15,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.stack import packages
 from tests.stack.build import binary
 from tests.stack.processes import system_binary
 
@@ -27,6 +28,7 @@ class OwnApiServer:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        packages.install(["etcd-server"])
         self.port, etcd, peer = _free_ports(3)
         self._apiserver: subprocess.Popen[bytes] | None = None
         self._write_keys()

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests.stack import packages
+
 LOGIN, PASSWORD = "robot", "a:pass word"
 # bcrypt of PASSWORD, since the registry takes no other kind.
 _PASSWORD_FILE = f"{LOGIN}:$2b$05$hiLwwq0JJSgoL2i7Qf6XRO4kIRG2G6SnRoDzzNgLaE0Ldhjkr5vw.\n"
@@ -26,6 +28,7 @@ def debian_registry(folder: Path, *, auth: Mapping[str, Any] | None = None) -> I
 
     :param auth: the ``auth`` part of its configuration.
     """
+    packages.install(["docker-registry"])
     with socket.create_server(("127.0.0.1", 0)) as free:
         host = f"127.0.0.1:{free.getsockname()[1]}"
     config: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -40,13 +41,27 @@ def missing(needed: Sequence[str] = NEEDED) -> list[str]:
 
 
 def install(needed: Sequence[str] = NEEDED) -> None:
-    """Install what is missing of ``needed``. None of their services is started; they stay after ``down``."""
-    wanted = missing(needed)
-    if not wanted:
+    """
+    Install what is missing of ``needed``. None of their services is started; they stay after ``down``.
+
+    Several processes may ask at once: one installs, the others wait for it.
+    """
+    if not missing(needed):
         return
-    with timed("packages", f"installing {' '.join(wanted)}"), _no_service_starts():
-        _apt("update", "-q")
-        _apt("install", "-q", "-y", "--no-install-recommends", *wanted)
+    with _one_at_a_time():
+        if not (wanted := missing(needed)):
+            return
+        with timed("packages", f"installing {' '.join(wanted)}"), _no_service_starts():
+            _apt("update", "-q")
+            _apt("install", "-q", "-y", "--no-install-recommends", *wanted)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    path = settings.LOCK_FILE.with_suffix(".packages")
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -15,11 +15,13 @@ from typing import Self
 
 import psycopg2
 
+from tests.stack import packages
 from tests.stack.airflow_settings import free_port, remembered
 from tests.stack.errors import StackError
 from tests.stack.session_process import SessionProcess, wait_until
 
 UNPRIVILEGED = "postgres"
+PACKAGE = "postgresql"
 
 
 class Postgres:
@@ -158,10 +160,16 @@ def elsewhere(folder: Path) -> Path:
 
 
 def binary(name: str) -> str:
-    """Find a program of PostgreSQL: Debian keeps them beside the path, a folder for each version."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[-3]))
-    if not found:
+    """Find a program of PostgreSQL, whose package is installed when it is missing."""
+    if not _binaries(name):
+        packages.install([PACKAGE])
+    if not (found := _binaries(name)):
         raise StackError(
-            f"PostgreSQL's {name} is not in /usr/lib/postgresql/*/bin: apt-get install postgresql"
+            f"PostgreSQL's {name} is not in /usr/lib/postgresql/*/bin, although {PACKAGE} is installed."
         )
     return str(found[-1])
+
+
+def _binaries(name: str) -> list[Path]:
+    """Debian keeps them beside the path, a folder for each version; the newest last."""
+    return sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[-3]))
