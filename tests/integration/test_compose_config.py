@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.alone  # on a new machine it builds Compose for minutes: no time for deadlines of others to run
 def test_docker_compose_takes_the_file() -> None:
     command = [str(binary("docker-compose")), "--profile", "*", "config", "--format", "json"]
     done = subprocess.run(
