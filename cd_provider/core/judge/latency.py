@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 from cd_provider.core.judge.ranks import savage
@@ -19,6 +20,31 @@ EXCEEDED_BY = (
     0.02,
     0.003,
 )  # of the requests: the edges that are looked at are the nearest to these
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """
+    The share beyond any time: between two edges the normal quantile is a line over the logarithm of time.
+
+    Within a bucket latencies are log-normal, then.
+
+    :param logs: of the edges in seconds. :param quantiles: of the share beyond each.
+    """
+
+    logs: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
+
+    @classmethod
+    def through(cls, edges: Sequence[float], beyond: Sequence[float]) -> Curve:
+        """Lay it through what is known of each edge."""
+        return cls(tuple(map(math.log, edges)), tuple(map(_NORMAL.inv_cdf, beyond)))
+
+    def beyond(self, log: float) -> float:
+        """Give the share that takes longer than the time with this logarithm."""
+        low = min(max(0, bisect_right(self.logs, log) - 1), len(self.logs) - 2)
+        part = (log - self.logs[low]) / (self.logs[low + 1] - self.logs[low])
+        return _NORMAL.cdf(self.quantiles[low] + part * (self.quantiles[low + 1] - self.quantiles[low]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +68,7 @@ class Shape:
     tolerated: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     ignored: float = 0.0
     unacceptable: float = 0.0
+    curve: Curve = field(default_factory=Curve)
 
     @classmethod
     def of(cls, edges: Sequence[float], buckets: Sequence[float], settings: JudgeSettings) -> Shape | None:
@@ -53,7 +80,7 @@ class Shape:
         for count in buckets[: len(finite)]:
             upto += count
             beyond.append(min(1.0 - LEAST, max(LEAST, 1.0 - upto / whole)))
-        bare = cls(tuple(finite), tuple(beyond), savage(buckets))
+        bare = cls(tuple(finite), tuple(beyond), savage(buckets), curve=Curve.through(finite, beyond))
         edged = replace(bare, looked_at=bare.nearest())
         return replace(
             edged,
@@ -65,22 +92,9 @@ class Shape:
         )  # fmt: skip
 
     def slower(self, times: float) -> tuple[float, ...]:
-        """
-        Give the share beyond each edge if every request took ``times`` as long.
-
-        Between two edges the normal quantile is taken to be a line over the logarithm of time: within a bucket
-        latencies are log-normal.
-        """
-        logs = [math.log(edge) for edge in self.edges]
-        quantiles = [_NORMAL.inv_cdf(share) for share in self.beyond]
-        found = []
-        for log in logs:
-            at, low = log - math.log(times), 0
-            while low < len(logs) - 2 and logs[low + 1] <= at:
-                low += 1
-            part = (at - logs[low]) / (logs[low + 1] - logs[low])
-            found.append(_NORMAL.cdf(quantiles[low] + part * (quantiles[low + 1] - quantiles[low])))
-        return tuple(found)
+        """Give the share beyond each edge if every request took ``times`` as long."""
+        sooner = math.log(times)
+        return tuple([self.curve.beyond(log - sooner) for log in self.curve.logs])
 
     def shift(self, times: float) -> float:
         """Give by how much the mean score grows if every request took ``times`` as long."""
@@ -99,5 +113,9 @@ class Shape:
 
     def times_beyond(self, times: float) -> tuple[float, ...]:
         """Give, for each edge looked at, how many times more requests are beyond it if all took so much longer."""
-        then = self.slower(times)
-        return tuple(max(1.0, min(1e3, then[edge] / self.beyond[edge])) for edge in self.looked_at)
+        sooner = math.log(times)
+        then = [self.curve.beyond(self.curve.logs[edge] - sooner) for edge in self.looked_at]
+        return tuple(
+            max(1.0, min(1e3, share / self.beyond[edge]))
+            for share, edge in zip(then, self.looked_at, strict=True)
+        )

@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from cd_provider.core.judge.drift import Drift
+from cd_provider.core.judge.likelihood import share_of
 from cd_provider.core.judge.verdict import Word
 
 if TYPE_CHECKING:
@@ -85,9 +86,8 @@ def _ratio_needs(judge: Judge) -> float:
     events = ours.errors + theirs.errors
     if not events or not ours.requests:
         return math.inf
-    worst = judge.settings.unacceptable.errors * ours.requests
-    share = worst / (worst + theirs.requests)
-    off = events * (share - ours.requests / (ours.requests + theirs.requests))
+    share = share_of(judge.settings.unacceptable.errors, ours.requests, theirs.requests)
+    off = events * (share - share_of(1.0, ours.requests, theirs.requests))
     scale = events * share * (1.0 - share)
     return ours.requests * _times(judge, judge.subtle.errors, off, judge.subtle.cluster * scale, scale)
 
