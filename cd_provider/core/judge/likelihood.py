@@ -56,9 +56,8 @@ class Evidence:
 
     def __post_init__(self) -> None:
         self._until = -math.inf if self.began_at is None else self.began_at + BLOCK_S + 1e-6
-        self._logs = tuple(
-            map(math.log, self.alternatives)
-        )  # what each event of the candidate speaks for them
+        # what each event of the candidate speaks for them
+        self._logs = tuple(map(math.log, self.alternatives))
         self._kept = [1.0] * len(self.alternatives)  # what earlier blocks left
         self._begin()
 
@@ -88,14 +87,13 @@ class Evidence:
 
     def _close(self, at: float) -> None:
         """Close the blocks that are over at ``at``; the first one may have to begin."""
-        if self._until < 0.0:
+        if self._until == -math.inf:
             self._until = at + BLOCK_S + 1e-6
         while at > self._until:
             self._kept = [(1.0 - RESTART) * one + RESTART for one in self._each()]
             self._begin()
-            self.most = sum([one * BLOCK_CAP for one in self._kept]) / len(
-                self._kept
-            )  # rounded as the evidence is
+            # rounded as the evidence is, which never exceeds it
+            self.most = sum([one * BLOCK_CAP for one in self._kept]) / len(self._kept)
             self._until += BLOCK_S
 
 
