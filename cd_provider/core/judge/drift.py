@@ -110,7 +110,8 @@ class Drift:
     def deviations(self) -> tuple[float, float]:
         """Give the sum in standard deviations, and the least of it without any one pod."""
         sd = math.sqrt(max(self.variance, 1e-9))
-        return self.total / sd, self.sums[self.strongest] / sd
+        weakest = min(self.sums.values()) if len(self.sums) > 2 else self.total
+        return self.total / sd, weakest / sd
 
     def evidence(self, prior: float) -> float:
         """Give the evidence for a drift upwards, as odds to 1; may be looked at after every tick."""

@@ -59,6 +59,7 @@ class Shape:
     :param tolerated: for each of those, how many times more requests are beyond it if all are slower by what is
         tolerated; warm, then cold.
     :param ignored: growth of the mean score if all are slower by what is ignored. :param unacceptable: the same.
+    :param squares: of the scores.
     """
 
     edges: tuple[float, ...]
@@ -69,6 +70,7 @@ class Shape:
     ignored: float = 0.0
     unacceptable: float = 0.0
     curve: Curve = field(default_factory=Curve)
+    squares: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, edges: Sequence[float], buckets: Sequence[float], settings: JudgeSettings) -> Shape | None:
@@ -80,15 +82,21 @@ class Shape:
         for count in buckets[: len(finite)]:
             upto += count
             beyond.append(min(1.0 - LEAST, max(LEAST, 1.0 - upto / whole)))
-        bare = cls(tuple(finite), tuple(beyond), savage(buckets), curve=Curve.through(finite, beyond))
-        edged = replace(bare, looked_at=bare.nearest())
+        bare = cls(
+            tuple(finite),
+            tuple(beyond),
+            savage(buckets),
+            nearest(beyond),
+            curve=Curve.through(finite, beyond),
+        )
         return replace(
-            edged,
+            bare,
             tolerated=(
-                edged.times_beyond(settings.clear_at.latency), edged.times_beyond(settings.cold_at.latency),
+                bare.times_beyond(settings.clear_at.latency), bare.times_beyond(settings.cold_at.latency),
             ),
-            ignored=edged.shift(settings.ignore.latency),
-            unacceptable=edged.shift(settings.unacceptable.latency),
+            ignored=bare.shift(settings.ignore.latency),
+            unacceptable=bare.shift(settings.unacceptable.latency),
+            squares=tuple([score * score for score in bare.scores]),
         )  # fmt: skip
 
     def slower(self, times: float) -> tuple[float, ...]:
@@ -103,14 +111,6 @@ class Shape:
             score * ((then[i] - then[i + 1]) - (now[i] - now[i + 1])) for i, score in enumerate(self.scores)
         )
 
-    def nearest(self) -> tuple[int, ...]:
-        """Give the numbers of the edges that are nearest to ``EXCEEDED_BY``."""
-        logs = [math.log(share) for share in self.beyond]
-        return tuple(
-            min(range(len(logs)), key=lambda edge: abs(logs[edge] - math.log(wanted)))
-            for wanted in EXCEEDED_BY
-        )
-
     def times_beyond(self, times: float) -> tuple[float, ...]:
         """Give, for each edge looked at, how many times more requests are beyond it if all took so much longer."""
         sooner = math.log(times)
@@ -119,3 +119,13 @@ class Shape:
             max(1.0, min(1e3, share / self.beyond[edge]))
             for share, edge in zip(then, self.looked_at, strict=True)
         )
+
+
+def nearest(beyond: Sequence[float]) -> tuple[int, ...]:
+    """Give the numbers of the edges whose share of slower requests is nearest to ``EXCEEDED_BY``, by its logarithm."""
+    logs = [math.log(share) for share in beyond]
+    found = []
+    for wanted in map(math.log, EXCEEDED_BY):
+        off = [abs(log - wanted) for log in logs]
+        found.append(off.index(min(off)))
+    return tuple(found)

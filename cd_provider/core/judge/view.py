@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cd_provider.core.judge.counts import Counts, Tick, total
 from cd_provider.core.judge.latency import Shape
-from cd_provider.core.judge.ranks import Contrast, contrast, score_of, variance_of
+from cd_provider.core.judge.ranks import Contrast, contrast, score_of
 
 WHOLE = ""
 """The name of the view with all pods; every other one is named by the pod that it leaves out."""
@@ -20,7 +20,7 @@ class Arm(NamedTuple):
     One side in one tick, or a view of it.
 
     ``timed``: requests whose latency is known; of those, ``in_first``: in the first bucket, ``beyond``: beyond each
-    edge that is looked at. ``score``: the sum of their Savage scores.
+    edge that is looked at. ``score``: the sum of their Savage scores, ``square``: of the squares of those.
     """
 
     requests: float
@@ -29,6 +29,7 @@ class Arm(NamedTuple):
     in_first: float = 0.0
     beyond: tuple[float, ...] = ()
     score: float = 0.0
+    square: float = 0.0
 
     @property
     def scored(self) -> tuple[float, float]:
@@ -38,11 +39,23 @@ class Arm(NamedTuple):
     def without(self, part: Arm) -> Arm:
         """Take a part away; latency is unknown where that of the part is."""
         requests, errors = self.requests - part.requests, self.errors - part.errors
-        if not part.beyond:
+        if not part.beyond or not self.beyond:
             return Arm(requests, errors)
         return Arm(
             requests, errors, self.timed - part.timed, self.in_first - part.in_first,
-            tuple(map(sub, self.beyond, part.beyond)), self.score - part.score,
+            tuple(map(sub, self.beyond, part.beyond)), self.score - part.score, self.square - part.square,
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, done: Counts, shape: Shape | None) -> Arm:
+        """Take what the lanes look at out of what was counted."""
+        slow = done.slow
+        if shape is None or not slow:
+            return cls(done.requests, done.errors)
+        beyond = tuple([sum(slow[edge + 1 :]) for edge in shape.looked_at])
+        return cls(
+            done.requests, done.errors, sum(slow), slow[0], beyond,
+            score_of(slow, shape.scores), score_of(slow, shape.squares),
         )  # fmt: skip
 
 
@@ -75,20 +88,28 @@ def scene(tick: Tick, *, began_at: float, known: Sequence[str], shape: Shape | N
     :param shape: of latencies before this tick; None: no buckets.
     """
     sums = (total(tick.candidate), total(tick.stable))
-    whole, stable = (arm(side, shape) for side in sums)
+    whole, stable = Arm.of(sums[0], shape), Arm.of(sums[1], shape)
     views = {WHOLE: whole}
     for pod in known:
         done = tick.candidate.get(pod)
-        views[pod] = whole if done is None else whole.without(arm(done, shape))
+        views[pod] = whole if done is None else whole.without(Arm.of(done, shape))
     pods, found = (len(tick.candidate), len(tick.stable)), contrast(whole.scored, stable.scored)
-    variance = variance_of((sums[0] + sums[1]).slow, shape.scores) if shape else 0.0
-    return Scene(tick.at - began_at, tick.span_s, sums, whole, views, stable, pods, found, variance)
+    return Scene(
+        tick.at - began_at,
+        tick.span_s,
+        sums,
+        whole,
+        views,
+        stable,
+        pods,
+        found,
+        score_variance(whole, stable),
+    )
 
 
-def arm(done: Counts, shape: Shape | None) -> Arm:
-    """Give what the lanes look at of what was counted."""
-    slow = done.slow
-    if shape is None or not slow:
-        return Arm(done.requests, done.errors)
-    beyond = tuple([sum(slow[edge + 1 :]) for edge in shape.looked_at])
-    return Arm(done.requests, done.errors, sum(slow), slow[0], beyond, score_of(slow, shape.scores))
+def score_variance(ours: Arm, stable: Arm) -> float:
+    """Give the variance of one request's score, of both sides together; 0 without a request."""
+    timed = ours.timed + stable.timed
+    if timed <= 0.0:
+        return 0.0
+    return (ours.square + stable.square) / timed - ((ours.score + stable.score) / timed) ** 2
