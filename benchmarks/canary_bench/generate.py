@@ -8,6 +8,8 @@ run), and no other randomness. History has a stream of its own, so that asking f
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -24,6 +26,29 @@ _LOG_EDGES = np.log(EDGES[:-1])
 HISTORY_PODS = 6
 
 
+@dataclass(frozen=True)
+class Record:
+    """
+    What was counted in one run, from the second on in which the candidate takes traffic.
+
+    :param past: what stable counted before; None: nobody asked.
+    """
+
+    live: Counted
+    past: Counted | None
+
+    @property
+    def before(self) -> Counted | None:
+        """The past without its last moment, with which the run begins."""
+        return self.past and self.past.until(-self.past.interval_s)
+
+    def scrapes(self, history_s: float = 0.0) -> Iterator[Samples]:
+        """Give them, oldest first, with so many seconds of those before."""
+        if history_s and self.before:
+            yield from (one for one in scrapes(self.before) if one.at >= -history_s)
+        yield from scrapes(self.live)
+
+
 def generate(
     family: Family, regression: Regression, *, seed: int, run: int, history_s: float = 0.0
 ) -> list[Samples]:
@@ -32,27 +57,29 @@ def generate(
 
     :param history_s: seconds of stable alone before; a fresh baseline's history is of other pods than its own.
     """
-    live, old = counters(family, regression, seed=seed, run=run, history_s=history_s)
-    return [*(scrapes(family, old)[:-1] if old else []), *scrapes(family, live)]
+    return list(record(family, regression, seed=seed, run=run, history_s=history_s).scrapes(history_s))
 
 
-def counters(
-    family: Family, regression: Regression, *, seed: int, run: int, history_s: float = 0.0
-) -> tuple[Counted, Counted | None]:
-    """Give what :func:`generate` scrapes, and what it scrapes of the time before."""
+def record(family: Family, regression: Regression, *, seed: int, run: int, history_s: float = 0.0) -> Record:
+    """Give what :func:`generate` scrapes."""
     seeds = np.random.SeedSequence([seed, family.number, regression.number, run]).spawn(2)
     live, past = (np.random.Generator(np.random.PCG64(one)) for one in seeds)
     pods = make_pods(live, family)
     ends = grid(family.interval_s, 1, math.floor(HORIZON_S / family.interval_s))
     totals = count(live, family, happen(live, family, regression, pods, ends))
     totals += before(live, family, pods, totals)
-    seen = Counted(pods, ends, totals, keep(live, family, totals))
-    return seen, history(past, family, pods, totals[0], history_s) if history_s else None
+    seen = Counted(pods, family.interval_s, begun(ends), totals, keep(live, family, totals))
+    return Record(seen, history(past, family, pods, totals[0], history_s) if history_s else None)
 
 
 def grid(interval_s: float, first: int, last: int) -> Array:
     """Give the ends of the ticks from ``first`` to ``last``; tick 1 begins when the candidate takes traffic."""
     return np.array([interval_s * tick for tick in range(first, last + 1)])
+
+
+def begun(ends: Array) -> Array:
+    """Give when it is scraped: at the end of each tick, and when the first one begins."""
+    return np.concatenate([2.0 * ends[:1] - ends[1:2], ends])
 
 
 def make_pods(rng: Rng, family: Family) -> Pods:
@@ -76,7 +103,7 @@ def history(rng: Rng, family: Family, pods: Pods, upto: Array, history_s: float)
     totals = count(rng, family, happen(rng, family, HEALTHY, old, ends))
     if not family.fresh:
         totals += upto[~pods.is_candidate] - totals[-1]
-    return Counted(old, ends, totals, keep(rng, family, totals))
+    return Counted(old, family.interval_s, begun(ends), totals, keep(rng, family, totals))
 
 
 def old_pods(rng: Rng, family: Family, pods: Pods) -> Pods:

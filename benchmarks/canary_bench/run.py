@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.canary_bench.families import FAMILIES
 from benchmarks.canary_bench.family import Family
-from benchmarks.canary_bench.generate import generate
+from benchmarks.canary_bench.generate import record
 from benchmarks.canary_bench.judges import JUDGES
 from benchmarks.canary_bench.outcome import Outcome, follow
 from benchmarks.canary_bench.regressions import REGRESSIONS, Regression
@@ -59,7 +59,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One judge on one run, whose scrapes took ``made_s`` of a core to make."""
+    """One judge on one run, which took ``made_s`` of a core to make."""
 
     judge: str
     family: str
@@ -87,13 +87,13 @@ def run_chunk(plan: Plan, chunk: Chunk) -> list[Row]:
 def run_one(plan: Plan, family: Family, regression: Regression, run: int) -> Iterator[Row]:
     """Show one run to each judge."""
     began = time.process_time()
-    scrapes = generate(family, regression, seed=plan.seed, run=run, history_s=plan.history_s)
+    made = record(family, regression, seed=plan.seed, run=run, history_s=plan.history_s)
     made_s = time.process_time() - began
     setting = Setting(interval_s=family.interval_s, min_s=regression.min_s)
     for name in plan.judges:
-        judge = JUDGES[name]
-        wanted = [samples for samples in scrapes if samples.at >= -judge.history_s]
-        outcome = follow(judge.make(setting), wanted)
+        began = time.process_time()
+        judge, feed = JUDGES[name].begin(made, setting)
+        outcome = follow(judge, feed, begin_s=time.process_time() - began)
         yield Row(name, family.name, regression.name, run, outcome, made_s)
 
 

@@ -8,9 +8,9 @@ looks at, nor what is true.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, math.inf)
 """Upper ends of the latency buckets in seconds: the 14 that Prometheus' Python client has by default, and the last."""
@@ -77,10 +77,22 @@ class Setting:
     min_s: float = 0.0
 
 
-class Judge(Protocol):
+class Look(Protocol):
+    """What is shown at one look, such as a scrape; ``at``: seconds since the candidate took traffic."""
+
+    @property
+    def at(self) -> float: ...
+
+
+Shown = TypeVar("Shown", bound=Look)
+Given = TypeVar("Given", bound=Look, covariant=True)
+Taken = TypeVar("Taken", contravariant=True)
+
+
+class Judge(Protocol[Taken]):
     """Looks at one canary, scrape by scrape; each run has one of its own."""
 
-    def step(self, samples: Samples) -> Verdict | None:
+    def step(self, samples: Taken, /) -> Verdict | None:
         """
         Look once more; None says that it is too early to tell.
 
@@ -90,4 +102,14 @@ class Judge(Protocol):
         ...
 
 
-Maker = Callable[[Setting], Judge]
+class Feed(Protocol[Given]):
+    """Shows one run to one judge, look by look."""
+
+    def __iter__(self) -> Iterator[Given]: ...
+
+    def leave(self, away_s: float) -> None:
+        """Take the candidate off traffic from this look on, for so many seconds."""
+        ...
+
+
+Maker = Callable[[Setting], Judge[Samples]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from benchmarks.canary_bench.family import Family
 from benchmarks.canary_bench.samples import Counters, Samples
 from benchmarks.canary_bench.surroundings import Array, Pods, Rng
 
+AT_ONCE = 50  # scrapes that are made before the first of them is asked for
 OLD_S = (7_200.0, 86_400.0)
 """An old pod has counted for two hours to a day before the candidate takes traffic."""
 
@@ -36,14 +38,21 @@ class Counted:
     """
     The counters of one run.
 
-    :param ends: of its ticks. :param totals: scrape × pod × (errors, cumulative buckets); one scrape more than ticks.
+    :param at: second of each scrape, ``interval_s`` from the one before.
+    :param totals: scrape × pod × (errors, cumulative buckets).
     :param kept: scrape × pod: false where it was lost.
     """
 
     pods: Pods
-    ends: Array
+    interval_s: float
+    at: Array
     totals: Array
     kept: NDArray[np.bool_]
+
+    def until(self, at: float) -> Counted:
+        """Leave out what was scraped after this second."""
+        count = int((self.at <= at).sum())
+        return replace(self, at=self.at[:count], totals=self.totals[:count], kept=self.kept[:count])
 
 
 def keep(rng: Rng, family: Family, totals: Array) -> NDArray[np.bool_]:
@@ -52,14 +61,13 @@ def keep(rng: Rng, family: Family, totals: Array) -> NDArray[np.bool_]:
     return kept
 
 
-def scrapes(family: Family, counted: Counted) -> list[Samples]:
+def scrapes(counted: Counted) -> Iterator[Samples]:
     """Turn counters into scrapes, some of which were lost."""
-    ends = counted.ends
-    at = [float(ends[0]) - family.interval_s, *(float(end) for end in ends)]
-    return [
-        Samples(when, *sides(counted.pods, row, there))
-        for when, row, there in zip(at, counted.totals.tolist(), counted.kept.tolist(), strict=True)
-    ]
+    for first in range(0, len(counted.at), AT_ONCE):
+        rows = slice(first, first + AT_ONCE)
+        parts = (counted.at[rows].tolist(), counted.totals[rows].tolist(), counted.kept[rows].tolist())
+        for when, row, there in zip(*parts, strict=True):
+            yield Samples(when, *sides(counted.pods, row, there))
 
 
 def sides(

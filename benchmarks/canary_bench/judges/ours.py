@@ -1,90 +1,80 @@
-"""The product's own judge, shown what every other one is shown."""
+"""The product's own judge. It takes what happened between two scrapes, and is shown the same scrapes as every other."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from benchmarks.canary_bench.samples import EDGES, NONE, Counters, Samples, Setting, Verdict, minus
+from benchmarks.canary_bench.generate import Record
+from benchmarks.canary_bench.samples import Setting, Verdict
+from benchmarks.canary_bench.steps import coarse, steps
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.past import Past, look_back
-from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S, JudgeSettings
+from cd_provider.core.judge.settings import AWAY_ALONE_S, JudgeSettings
 
 HISTORY_S = 3600.0
+PAST_SPAN_S = 5.0
+"""Ticks of the last hour: shorter ones are put together, so that what comes together is counted together."""
 
 
-class Steps:
-    """From counters to what happened since the scrape before; a pod's first scrape is where it begins."""
+class Ticks:
+    """What it is shown: while it is off traffic the candidate does nothing."""
 
-    def __init__(self) -> None:
-        self._last: dict[str, Counters] = {}
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._at = self._until_s = 0.0
 
-    def of(self, pods: dict[str, Counters]) -> dict[str, Counts]:
-        """Take a scrape of one side."""
-        found = {}
-        for name, now in pods.items():
-            before = self._last.get(name)
-            self._last[name] = now
-            if before is None:
+    def __iter__(self) -> Iterator[Tick]:
+        for tick in steps(self._record.live).ticks():
+            if tick.at <= 0.0:
                 continue
-            done = minus(now, NONE if now.requests < before.requests else before)
-            found[name] = counts(done)
-        return found
+            self._at = tick.at
+            yield tick if tick.at > self._until_s else replace(tick, candidate=idle(tick))
+
+    def leave(self, away_s: float) -> None:
+        """Take the candidate off traffic from now on, for so long."""
+        self._until_s = self._at + away_s
 
 
-def counts(done: Counters) -> Counts:
-    """Make cumulative buckets plain ones."""
-    slow = tuple(upper - lower for lower, upper in zip((0.0, *done.buckets), done.buckets, strict=False))
-    return Counts(done.requests, done.errors, slow)
+def idle(tick: Tick) -> dict[str, Counts]:
+    """Let the candidate's pods be there and do nothing."""
+    return {pod: Counts(slow=(0.0,) * len(done.slow)) for pod, done in tick.candidate.items()}
 
 
 class Ours:
-    """Judges one run; whether the baseline is fresh is seen by its counters, which begin at 0 then."""
+    """Judges one run."""
 
-    def __init__(self, setting: Setting, settings: JudgeSettings | None = None) -> None:
-        self.setting, self.settings = setting, settings
-        self._steps = (Steps(), Steps())
-        self._past: list[Tick] = []
-        self._judge: Judge | None = None
-        self.away_s = AWAY_S
+    def __init__(self, settings: JudgeSettings, past: Past) -> None:
+        self._judge = Judge(settings, past=past)
+        self.away_s = settings.away_s
 
-    def step(self, samples: Samples) -> Verdict | None:
-        tick = Tick(
-            samples.at, self.setting.interval_s,
-            self._steps[0].of(dict(samples.candidate)), self._steps[1].of(dict(samples.stable)), EDGES,
-        )  # fmt: skip
-        if samples.at < 0:
-            self._past.append(tick)
-            return None
-        if self._judge is None:
-            self._judge = self._begin(samples)
-        if samples.at == 0:
-            return None
+    def step(self, tick: Tick) -> Verdict | None:
         judged = self._judge.step(tick)
         return None if judged is None or judged.kind == "NO_DATA" else judged.kind
 
-    def _begin(self, samples: Samples) -> Judge:
-        if len(samples.candidate) == 1:
-            self.away_s = AWAY_ALONE_S
-        past = look_back(coarse(self._past)) if self._past else Past()
-        fresh = all(one.requests == 0 for one in samples.stable.values())
-        base = self.settings or JudgeSettings()
-        settings = replace(base, fresh=fresh, min_s=self.setting.min_s, max_s=self.setting.max_s)
-        return Judge(settings, past=past)
+
+@dataclass(frozen=True)
+class OurEntry:
+    """How it is begun; whether the baseline is fresh is seen by its counters, which begin at 0 then."""
+
+    settings: JudgeSettings | None = None
+    history_s: float = HISTORY_S
+
+    def begin(self, record: Record, setting: Setting) -> tuple[Ours, Ticks]:
+        """Read the last hour, and give the judge with what it is shown."""
+        is_stable = ~record.live.pods.is_candidate
+        settings = replace(
+            self.settings or JudgeSettings(),
+            fresh=not record.live.totals[0, is_stable].any(), min_s=setting.min_s, max_s=setting.max_s,
+        )  # fmt: skip
+        ours = Ours(settings, past_of(record))
+        if len(is_stable) - is_stable.sum() == 1:
+            ours.away_s = AWAY_ALONE_S
+        return ours, Ticks(record)
 
 
-def coarse(ticks: list[Tick], span_s: float = 5.0) -> list[Tick]:
-    """Put short ticks together, so that what comes together is counted together."""
-    times = round(span_s / ticks[0].span_s)
-    if times < 2:
-        return ticks
-    found = []
-    skipped = len(ticks) - math.floor(len(ticks) / times) * times
-    for first in range(skipped, len(ticks), times):
-        done: dict[str, Counts] = {}
-        for tick in ticks[first : first + times]:
-            for pod, one in tick.stable.items():
-                done[pod] = done.get(pod, Counts()) + one
-        found.append(Tick(ticks[first + times - 1].at, span_s, {}, done, ticks[0].edges))
-    return found
+def past_of(record: Record) -> Past:
+    """Read what stable did before."""
+    before = record.before
+    return look_back(list(coarse(steps(before), PAST_SPAN_S).ticks())) if before else Past()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
+from typing import Literal, Protocol, Self
 
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
 from cd_provider.core.judge.likelihood import RatioEvidence, ShareEvidence
@@ -31,6 +32,19 @@ class Weight:
         return min(self.evidence, self.weakest) > 1.0
 
 
+Metric = Literal["errors", "latency"]
+
+
+class ViewEvidence(Protocol):
+    """What one view carries; ``most``: what that can grow to within this minute."""
+
+    @property
+    def evidence(self) -> float: ...
+
+    @property
+    def most(self) -> float: ...
+
+
 class ErrorsEvidence:
     """More errors than so many times stable's, and more than so large a share: it takes both to convict."""
 
@@ -48,6 +62,15 @@ class ErrorsEvidence:
     def evidence(self) -> float:
         return min(self.ratio.evidence, self.share.evidence)
 
+    @property
+    def most(self) -> float:
+        return min(self.ratio.most, self.share.most)
+
+    def copy(self) -> Self:
+        found = copy(self)
+        found.ratio, found.share = copy(self.ratio), copy(self.share)
+        return found
+
 
 class LatencyEvidence:
     """More requests beyond some edge than if all were so much slower: the mean over a few edges."""
@@ -56,13 +79,23 @@ class LatencyEvidence:
         self.edges = [RatioEvidence(alternatives=SLOWER, began_at=began_at) for _ in EXCEEDED_BY]
 
     def step(self, at: float, ours: Arm, stable: Arm, times: tuple[float, ...]) -> None:
-        for number, (edge, tolerated) in enumerate(zip(self.edges, times, strict=True)):
+        exposure = (ours.timed, stable.timed)
+        for edge, tolerated, mine, its in zip(self.edges, times, ours.beyond, stable.beyond, strict=True):
             edge.times = tolerated
-            edge.step(at, (ours.beyond[number], stable.beyond[number]), (ours.timed, stable.timed))
+            edge.step(at, (mine, its), exposure)
 
     @property
     def evidence(self) -> float:
         return sum(edge.evidence for edge in self.edges) / len(self.edges)
+
+    @property
+    def most(self) -> float:
+        return sum(edge.most for edge in self.edges) / len(self.edges)
+
+    def copy(self) -> Self:
+        found = copy(self)
+        found.edges = list(map(copy, self.edges))
+        return found
 
 
 class ClearLane:
@@ -76,27 +109,42 @@ class ClearLane:
         self.settings = settings
         self._errors = {WHOLE: ErrorsEvidence(0.0, cluster)}
         self._latency = {WHOLE: LatencyEvidence(0.0)}
+        self._weights: dict[str, Weight] = {}  # of this tick, as far as somebody asked
 
     def step(self, seen: Scene, shape: Shape | None) -> None:
         """Take the next tick."""
+        self._weights.clear()
         cold = not self.settings.fresh and seen.at <= self.settings.cold_s + 1e-9
         times = shape.tolerated[1 if cold else 0] if shape else None
         for view in seen.views:
             if view not in self._errors:  # a pod that came later: until then it carried nothing
-                self._errors[view] = copy.deepcopy(self._errors[WHOLE])
-                self._latency[view] = copy.deepcopy(self._latency[WHOLE])
+                self._errors[view] = self._errors[WHOLE].copy()
+                self._latency[view] = self._latency[WHOLE].copy()
         for view, arm in seen.views.items():
             self._errors[view].step(seen.at, arm, seen.stable, self.settings, cold=cold)
             if times and arm.beyond and seen.stable.beyond:
                 self._latency[view].step(seen.at, arm, seen.stable, times)
 
+    def convicts(self) -> Metric | None:
+        """Name the metric that convicts, if any does."""
+        if self._errors[WHOLE].most >= self.settings.clear and self.errors.convicts(self.settings):
+            return "errors"
+        if self._latency[WHOLE].most >= self.settings.clear and self.latency.convicts(self.settings):
+            return "latency"
+        return None
+
     @property
     def errors(self) -> Weight:
-        return _weight({view: one.evidence for view, one in self._errors.items()})
+        return self._weight("errors", self._errors)
 
     @property
     def latency(self) -> Weight:
-        return _weight({view: one.evidence for view, one in self._latency.items()})
+        return self._weight("latency", self._latency)
+
+    def _weight(self, metric: Metric, views: Mapping[str, ViewEvidence]) -> Weight:
+        if metric not in self._weights:
+            self._weights[metric] = _weight({view: one.evidence for view, one in views.items()})
+        return self._weights[metric]
 
 
 def _weight(evidence: Mapping[str, float]) -> Weight:

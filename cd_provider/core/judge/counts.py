@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from operator import add, sub
 
 from cd_provider.exceptions import ArgumentError
 
@@ -22,14 +24,14 @@ class Counts:
     slow: tuple[float, ...] = ()
 
     def __add__(self, other: Counts) -> Counts:
-        longer, shorter = sorted((self.slow, other.slow), key=len, reverse=True)
-        padded = shorter + (0.0,) * (len(longer) - len(shorter))
-        slow = tuple(one + two for one, two in zip(longer, padded, strict=True))
+        if len(self.slow) != len(other.slow):
+            return together((self, other))
+        slow = tuple(map(add, self.slow, other.slow))
         return Counts(self.requests + other.requests, self.errors + other.errors, slow)
 
     def __sub__(self, other: Counts) -> Counts:
         """Take a part away; of buckets only what both have."""
-        slow = tuple(one - two for one, two in zip(self.slow, other.slow, strict=False))
+        slow = tuple(map(sub, self.slow, other.slow))
         return Counts(self.requests - other.requests, self.errors - other.errors, slow)
 
     @property
@@ -59,9 +61,22 @@ class Tick:
     edges: tuple[float, ...] = ()
 
 
+def together(many: Iterable[Counts]) -> Counts:
+    """Add up; of buckets as many as the longest has."""
+    many = tuple(many)
+    slow = tuple(map(sum, zip_longest(*(one.slow for one in many), fillvalue=0.0)))
+    return Counts(sum([one.requests for one in many], 0.0), sum([one.errors for one in many], 0.0), slow)
+
+
 def total(pods: Mapping[str, Counts]) -> Counts:
     """Add up a side."""
-    return sum(pods.values(), Counts())
+    return together(pods.values())
+
+
+def bare(pods: Mapping[str, Counts]) -> Counts:
+    """Add up a side without its latency buckets."""
+    every = pods.values()
+    return Counts(sum([one.requests for one in every], 0.0), sum([one.errors for one in every], 0.0))
 
 
 def check(tick: Tick) -> None:
@@ -72,12 +87,23 @@ def check(tick: Tick) -> None:
     """
     for side, pods in (("candidate", tick.candidate), ("stable", tick.stable)):
         for pod, done in pods.items():
-            for what, count in (("requests", done.requests), ("errors", done.errors), *_bucketed(done.slow)):
+            if _may_be(done):
+                continue
+            for what, count in _named(done):
                 if not 0.0 <= count < math.inf:
                     raise ArgumentError(
                         f"{side} pod {pod} at {tick.at:g}: saw {count:g} {what}, expected 0 or more."
                     )
 
 
-def _bucketed(slow: Sequence[float]) -> Iterator[tuple[str, float]]:
-    return (("requests in a latency bucket", count) for count in slow)
+def _may_be(done: Counts) -> bool:
+    """Say at little cost that nothing is wrong; a sum is finite only if all of it is, and no NaN is in it."""
+    counts = (done.requests, done.errors, *done.slow)
+    return min(counts) >= 0.0 and sum(counts) < math.inf
+
+
+def _named(done: Counts) -> Iterator[tuple[str, float]]:
+    yield "requests", done.requests
+    yield "errors", done.errors
+    for count in done.slow:
+        yield "requests in a latency bucket", count

@@ -25,24 +25,29 @@ def ends(at: float, span_s: float, length_s: float) -> bool:
     return math.floor(at / length_s + 1e-9) > math.floor((at - span_s) / length_s + 1e-9)
 
 
-@dataclass(slots=True)
+def over(seen: Scene) -> list[bool]:
+    """Say for each of ``BLOCKS_S`` whether a stretch of that length ends with this tick."""
+    return [ends(seen.at, seen.span_s, length) for length in BLOCKS_S]
+
+
 class Blocks:
-    """Squares of sums over consecutive stretches of one length, the open one included."""
+    """Squares of sums over consecutive stretches, for each of ``BLOCKS_S``; the open ones count too."""
 
-    length_s: float
-    closed: float = 0.0
-    open: float = 0.0
+    def __init__(self) -> None:
+        self.closed = [0.0] * len(BLOCKS_S)
+        self.open = [0.0] * len(BLOCKS_S)
 
-    def add(self, at: float, span_s: float, amount: float) -> None:
-        """Add a tick that ends at ``at``; a stretch ends with the first tick that reaches its end."""
-        self.open += amount
-        if ends(at, span_s, self.length_s):
-            self.closed += self.open**2
-            self.open = 0.0
+    def add(self, amount: float, over: Sequence[bool]) -> None:
+        """Add a tick; ``over``: which stretches end with it."""
+        self.open = [one + amount for one in self.open]
+        for number, ended in enumerate(over):
+            if ended:
+                self.closed[number] += self.open[number] ** 2
+                self.open[number] = 0.0
 
     @property
-    def squares(self) -> float:
-        return self.closed + self.open**2
+    def squares(self) -> list[float]:
+        return [closed + open * open for closed, open in zip(self.closed, self.open, strict=True)]
 
 
 @dataclass
@@ -57,36 +62,35 @@ class Drift:
     sums: dict[str, float] = field(default_factory=lambda: {WHOLE: 0.0})
     chance: float = 0.0
     scale: float = 0.0
-    blocks: tuple[Blocks, ...] = field(default_factory=lambda: tuple(Blocks(length) for length in BLOCKS_S))
+    blocks: Blocks = field(default_factory=Blocks)
     pods: tuple[int, int] = (1, 1)
     counted_s: float = 0.0
+    variance: float = 0.0
+    """What the sum's square would be without a drift."""
 
-    def add(self, seen: Scene, amounts: Mapping[str, float], *, chance: float, scale: float) -> None:
+    def add(
+        self, seen: Scene, amounts: Mapping[str, float], over: Sequence[bool], *, chance: float, scale: float
+    ) -> None:
         """
         Take a tick.
 
-        :param amounts: of each view. :param chance: the variance that chance gives to the whole's.
+        :param amounts: of each view. :param over: which of ``BLOCKS_S`` end with it.
+        :param chance: the variance that chance gives to the whole's.
         :param scale: by how much the whole's would grow if the candidate's pods were twice as bad as stable's.
         """
+        whole, so_far = amounts[WHOLE], self.sums[WHOLE]
         for view in amounts:
-            self.sums.setdefault(view, self.sums[WHOLE])
+            self.sums.setdefault(view, so_far)
         for view in self.sums:
-            self.sums[view] += amounts.get(view, amounts[WHOLE])
+            self.sums[view] += amounts.get(view, whole)
         self.chance += chance
         self.scale += scale
         self.counted_s += seen.span_s
         if min(seen.pods) > 0:
             self.pods = seen.pods
-        for block in self.blocks:
-            block.add(seen.at, seen.span_s, amounts[WHOLE])
-
-    @property
-    def variance(self) -> float:
-        """What the sum's square would be without a drift."""
-        return max(
-            self.chance + self.scale**2 * self.between(self.counted_s),
-            *(block.squares for block in self.blocks),
-        )
+        self.blocks.add(whole, over)
+        between = self.scale**2 * self.between(self.counted_s)
+        self.variance = max(self.chance + between, *self.blocks.squares)
 
     def between(self, over_s: float) -> float:
         """Give the variance of the difference of both sides' means over so long, by how pods of one version differ."""
@@ -106,7 +110,8 @@ class Drift:
     def deviations(self) -> tuple[float, float]:
         """Give the sum in standard deviations, and the least of it without any one pod."""
         sd = math.sqrt(max(self.variance, 1e-9))
-        return self.total / sd, self.sums[self.strongest] / sd
+        weakest = min(self.sums.values()) if len(self.sums) > 2 else self.total
+        return self.total / sd, weakest / sd
 
     def evidence(self, prior: float) -> float:
         """Give the evidence for a drift upwards, as odds to 1; may be looked at after every tick."""

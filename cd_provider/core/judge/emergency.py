@@ -14,10 +14,11 @@ trips a second time has failed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from cd_provider.core.judge.counts import Counts, Tick, total
+from cd_provider.core.judge.counts import Counts, Tick, bare
 from cd_provider.core.judge.past import UNKNOWN_CLUSTER
 from cd_provider.core.judge.tails import beta
 
@@ -88,33 +89,38 @@ class EmergencyLane:
 
     def _windows(self, now: Tick) -> Iterator[Trip | None]:
         """Look at each window, the shortest first, by as many whole ticks as fit into it, at least one."""
-        pods: dict[str, Counts] = {}
-        stable, looked, for_s = Counts(), 0, 0.0
-        for tick in reversed(self._recent):
-            for pod, one in tick.candidate.items():
-                pods[pod] = pods.get(pod, Counts()) + one.bare
-            stable = stable + total(tick.stable).bare
+        ours, stable, looked, for_s = Counts(), Counts(), 0, 0.0
+        for ticks, tick in enumerate(reversed(self._recent), 1):
+            ours, stable = ours + bare(tick.candidate), stable + bare(tick.stable)
             for_s = now.at - tick.at + tick.span_s
             due = sum(window < for_s + tick.span_s - 1e-9 for window in self.limits.windows_s)
             if due > looked:
                 looked = due
-                yield self._look(now.at, for_s, pods, stable)
+                yield self._look(now.at, for_s, ours, stable, ticks)
         if not looked:
-            yield self._look(now.at, for_s, pods, stable)
+            yield self._look(now.at, for_s, ours, stable, len(self._recent))
 
-    def _look(self, at: float, for_s: float, pods: Mapping[str, Counts], stable: Counts) -> Trip | None:
-        limits, ours = self.limits, total(pods)
+    def _look(self, at: float, for_s: float, ours: Counts, stable: Counts, ticks: int) -> Trip | None:
+        limits = self.limits
         if ours.error_share < limits.share or (chance := self.chance(ours, stable)) > limits.chance:
             return None
         mine = ours.requests / (ours.requests + stable.requests)
         if beta(mine, ours.errors / self.cluster, stable.errors / self.cluster + 1.0) > limits.aside:
             return None
-        rests = [ours - one for one in pods.values()] if len(pods) > 1 else []
         if any(
-            rest.error_share < limits.share or self.chance(rest, stable) > limits.without for rest in rests
+            rest.error_share < limits.share or self.chance(rest, stable) > limits.without
+            for rest in self._rests(ours, ticks)
         ):
             return None
         return Trip(at, for_s, ours, stable, chance)
+
+    def _rests(self, ours: Counts, ticks: int) -> list[Counts]:
+        """Leave out each pod of the last so many ticks; none where there is only one."""
+        pods: dict[str, Counts] = {}
+        for tick in islice(reversed(self._recent), ticks):
+            for pod, one in tick.candidate.items():
+                pods[pod] = pods.get(pod, Counts()) + one.bare
+        return [ours - one for one in pods.values()] if len(pods) > 1 else []
 
     def chance(self, ours: Counts, stable: Counts) -> float:
         """Give how likely so many errors, or more, are of a candidate ``times`` as bad as stable."""

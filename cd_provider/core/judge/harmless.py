@@ -17,10 +17,11 @@ from statistics import NormalDist
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.drift import Drift, ends
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
+from cd_provider.core.judge.likelihood import share_of
 from cd_provider.core.judge.settings import JudgeSettings
-from cd_provider.core.judge.subtle import SubtleLane, score_contrast
+from cd_provider.core.judge.subtle import SubtleLane
 from cd_provider.core.judge.tails import mixture, poisson
-from cd_provider.core.judge.view import Scene
+from cd_provider.core.judge.view import Arm, Scene
 
 MINUTE_S = 60.0
 LEFT_OUT = 2  # pod-minutes, at most
@@ -39,11 +40,12 @@ class PodMinutes:
     open: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     sums: Counts = field(default_factory=Counts)
 
-    def add(self, tick: Tick) -> None:
+    def add(self, tick: Tick, whole: Arm) -> None:
         """Take a tick in which both sides had requests."""
         for pod, done in tick.candidate.items():
-            self.open[pod] = self.open[pod] + done.bare
-            self.sums = self.sums + done.bare
+            so_far = self.open[pod]
+            self.open[pod] = Counts(so_far.requests + done.requests, so_far.errors + done.errors)
+        self.sums = Counts(self.sums.requests + whole.requests, self.sums.errors + whole.errors)
 
     def close(self, seen: Scene) -> None:
         """End the minute when it is over."""
@@ -74,6 +76,7 @@ class Harmless:
 
     def __init__(self, settings: JudgeSettings, subtle: SubtleLane) -> None:
         self.settings, self.subtle = settings, subtle
+        self._least = NormalDist().inv_cdf(1.0 - settings.beta)  # standard deviations that do at the end
         self.minutes = PodMinutes()
         self.stable = Counts()
         self._errors = self._slower = 0.0  # sums that grow while the candidate is better than unacceptable
@@ -94,30 +97,26 @@ class Harmless:
         ours, theirs, worst = seen.whole, seen.stable, self.settings.unacceptable
         self.requests += ours.requests
         self._errors_seen += ours.errors
-        if shape is not None:
-            self._timed += sum(sum(done.slow) for done in tick.candidate.values())
-            self._beyond_first += sum(sum(done.slow[1:]) for done in tick.candidate.values())
-        if ours.requests > 0 and theirs.requests > 0:
-            x = worst.errors * ours.requests
-            self._errors += (ours.errors + theirs.errors) * x / (x + theirs.requests) - ours.errors
-            self.minutes.add(tick)
-            self.stable = self.stable + Counts(theirs.requests, theirs.errors)
+        if share := share_of(worst.errors, ours.requests, theirs.requests):
+            self._errors += (ours.errors + theirs.errors) * share - ours.errors
+            self.minutes.add(tick, ours)
+            self.stable = Counts(self.stable.requests + theirs.requests, self.stable.errors + theirs.errors)
         self.minutes.close(seen)
         if shape is not None:
-            contrast, weight = score_contrast(ours, theirs)
-            self._slower += weight * shape.unacceptable - contrast
+            self._timed += ours.timed
+            self._beyond_first += ours.timed - ours.in_first
+            self._slower += seen.contrast.weight * shape.unacceptable - seen.contrast.excess
 
     def _add_tail(self, seen: Scene, shape: Shape) -> None:
         ours, theirs = seen.whole, seen.stable
         if not ours.beyond or not theirs.beyond or ours.timed <= 0 or theirs.timed <= 0:
             return
         found = []
-        for number, (total, variance) in enumerate(self._tail):
-            x = shape.tolerated[0][number] * ours.timed
-            share, events = x / (x + theirs.timed), ours.beyond[number] + theirs.beyond[number]
-            found.append(
-                (total + ours.beyond[number] - events * share, variance + events * share * (1.0 - share))
-            )
+        for (total, variance), times, mine, its in zip(
+            self._tail, shape.tolerated[0], ours.beyond, theirs.beyond, strict=True
+        ):
+            share, events = share_of(times, ours.timed, theirs.timed), mine + its
+            found.append((total + mine - events * share, variance + events * share * (1.0 - share)))
         self._tail = found
 
     @property
@@ -162,8 +161,8 @@ class Harmless:
         if not odd.errors:
             return self._errors, drift.variance
         ours = self.minutes.sums - odd
-        x = self.settings.unacceptable.errors * ours.requests
-        share, events = x / (x + self.stable.requests + 1e-9), ours.errors + self.stable.errors
+        share = share_of(self.settings.unacceptable.errors, ours.requests, self.stable.requests)
+        events = ours.errors + self.stable.errors
         scale = events * share * (1.0 - share)
         between = drift.between(drift.counted_s)
         return events * share - ours.errors, self.subtle.cluster * scale + scale**2 * between
@@ -171,5 +170,4 @@ class Harmless:
     def _clears(self, total: float, variance: float, prior: float, *, at_end: bool) -> bool:
         if mixture(total, variance, prior) >= 1.0 / self.settings.beta:
             return True
-        least = NormalDist().inv_cdf(1.0 - self.settings.beta)
-        return at_end and total >= least * math.sqrt(max(variance, 1e-9))
+        return at_end and total >= self._least * math.sqrt(max(variance, 1e-9))

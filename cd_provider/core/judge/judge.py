@@ -8,11 +8,10 @@ second or all at once at the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 from cd_provider.core.judge.clear import ClearLane
-from cd_provider.core.judge.counts import Tick, check, total
+from cd_provider.core.judge.counts import Counts, Tick, check, together
 from cd_provider.core.judge.emergency import EmergencyLane, Trip
 from cd_provider.core.judge.harmless import Harmless
 from cd_provider.core.judge.latency import Shape
@@ -53,7 +52,6 @@ class Judge:
         self.trips: list[Trip] = []
         self.pods: list[str] = []
         self._edges: tuple[float, ...] = ()
-        self._buckets: tuple[float, ...] = ()
         self._shape: Shape | None = None
         self._shape_until = 0.0
         self._deaf_until = -math.inf
@@ -71,11 +69,10 @@ class Judge:
         self.pods += [pod for pod in tick.candidate if pod not in self.pods]
         seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
         self.at = seen.at
-        self.story.add(tick)
+        self.story.add(seen.sums, tick.edges)
         self.clear.step(seen, self._shape)
         self.subtle.step(seen, self._shape)
         self.harmless.step(tick, seen, self._shape)
-        self._buckets = _added(self._buckets, (total(tick.candidate) + total(tick.stable)).slow)
         return self._say(
             self._verdict(seen.at, self._trip(tick, seen.at), on_traffic=seen.whole.requests > 0)
         )
@@ -104,9 +101,8 @@ class Judge:
 
     def _convicts(self, at: float) -> str:
         """Name the lane that convicts, if any does."""
-        for metric, weight in (("errors", self.clear.errors), ("latency", self.clear.latency)):
-            if weight.convicts(self.settings):
-                return f"clear {metric}"
+        if convicted := self.clear.convicts():
+            return f"clear {convicted}"
         for metric, lean in zip(("errors", "latency"), self.subtle.look(at) or (), strict=False):
             if lean.convicts:
                 return f"subtle {metric}"
@@ -149,22 +145,15 @@ class Judge:
     def _take_shape(self, tick: Tick) -> None:
         """Take the shape of the latencies from all ticks before this one."""
         at = tick.at - self.began_at
-        if tick.edges != self._edges:
-            known = self.past.edges == tick.edges  # other buckets, other numbers
-            self._buckets = _weighed(self.past.buckets) if known else ()
+        if tick.edges != self._edges:  # other buckets, other numbers
             self._edges, self._shape, self._shape_until = tick.edges, None, 0.0
         if at > self._shape_until + 1e-9 or self._shape is None:
-            self._shape = Shape.of(self._edges, self._buckets, self.settings) if self._buckets else None
+            self._shape = Shape.of(self._edges, self._buckets(), self.settings)
             self._shape_until = at + SHAPE_S
 
-
-def _weighed(buckets: Sequence[float]) -> tuple[float, ...]:
-    whole = sum(buckets)
-    part = PAST_WEIGHT / max(PAST_WEIGHT, whole)
-    return tuple(count * part for count in buckets)
-
-
-def _added(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
-    if len(one) != len(other):
-        return tuple(other) or tuple(one)
-    return tuple(mine + its for mine, its in zip(one, other, strict=True))
+    def _buckets(self) -> tuple[float, ...]:
+        """Add up both sides so far, and of the last hour no more than ``PAST_WEIGHT`` requests."""
+        seen = (self.story.candidate, self.story.stable) if self.story.edges == self._edges else ()
+        past = self.past.buckets if self.past.edges == self._edges else ()
+        part = PAST_WEIGHT / max(PAST_WEIGHT, sum(past))
+        return together((Counts(slow=tuple([count * part for count in past])), *seen)).slow

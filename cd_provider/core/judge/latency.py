@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 from cd_provider.core.judge.ranks import savage
@@ -22,6 +23,31 @@ EXCEEDED_BY = (
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """
+    The share beyond any time: between two edges the normal quantile is a line over the logarithm of time.
+
+    Within a bucket latencies are log-normal, then.
+
+    :param logs: of the edges in seconds. :param quantiles: of the share beyond each.
+    """
+
+    logs: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
+
+    @classmethod
+    def through(cls, edges: Sequence[float], beyond: Sequence[float]) -> Curve:
+        """Lay it through what is known of each edge."""
+        return cls(tuple(map(math.log, edges)), tuple(map(_NORMAL.inv_cdf, beyond)))
+
+    def beyond(self, log: float) -> float:
+        """Give the share that takes longer than the time with this logarithm."""
+        low = min(max(0, bisect_right(self.logs, log) - 1), len(self.logs) - 2)
+        part = (log - self.logs[low]) / (self.logs[low + 1] - self.logs[low])
+        return _NORMAL.cdf(self.quantiles[low] + part * (self.quantiles[low + 1] - self.quantiles[low]))
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """
     The latencies of both sides together, as far as buckets tell.
@@ -33,6 +59,7 @@ class Shape:
     :param tolerated: for each of those, how many times more requests are beyond it if all are slower by what is
         tolerated; warm, then cold.
     :param ignored: growth of the mean score if all are slower by what is ignored. :param unacceptable: the same.
+    :param squares: of the scores.
     """
 
     edges: tuple[float, ...]
@@ -42,6 +69,8 @@ class Shape:
     tolerated: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     ignored: float = 0.0
     unacceptable: float = 0.0
+    curve: Curve = field(default_factory=Curve)
+    squares: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, edges: Sequence[float], buckets: Sequence[float], settings: JudgeSettings) -> Shape | None:
@@ -53,34 +82,27 @@ class Shape:
         for count in buckets[: len(finite)]:
             upto += count
             beyond.append(min(1.0 - LEAST, max(LEAST, 1.0 - upto / whole)))
-        bare = cls(tuple(finite), tuple(beyond), savage(buckets))
-        edged = replace(bare, looked_at=bare.nearest())
+        bare = cls(
+            tuple(finite),
+            tuple(beyond),
+            savage(buckets),
+            nearest(beyond),
+            curve=Curve.through(finite, beyond),
+        )
         return replace(
-            edged,
+            bare,
             tolerated=(
-                edged.times_beyond(settings.clear_at.latency), edged.times_beyond(settings.cold_at.latency),
+                bare.times_beyond(settings.clear_at.latency), bare.times_beyond(settings.cold_at.latency),
             ),
-            ignored=edged.shift(settings.ignore.latency),
-            unacceptable=edged.shift(settings.unacceptable.latency),
+            ignored=bare.shift(settings.ignore.latency),
+            unacceptable=bare.shift(settings.unacceptable.latency),
+            squares=tuple([score * score for score in bare.scores]),
         )  # fmt: skip
 
     def slower(self, times: float) -> tuple[float, ...]:
-        """
-        Give the share beyond each edge if every request took ``times`` as long.
-
-        Between two edges the normal quantile is taken to be a line over the logarithm of time: within a bucket
-        latencies are log-normal.
-        """
-        logs = [math.log(edge) for edge in self.edges]
-        quantiles = [_NORMAL.inv_cdf(share) for share in self.beyond]
-        found = []
-        for log in logs:
-            at, low = log - math.log(times), 0
-            while low < len(logs) - 2 and logs[low + 1] <= at:
-                low += 1
-            part = (at - logs[low]) / (logs[low + 1] - logs[low])
-            found.append(_NORMAL.cdf(quantiles[low] + part * (quantiles[low + 1] - quantiles[low])))
-        return tuple(found)
+        """Give the share beyond each edge if every request took ``times`` as long."""
+        sooner = math.log(times)
+        return tuple([self.curve.beyond(log - sooner) for log in self.curve.logs])
 
     def shift(self, times: float) -> float:
         """Give by how much the mean score grows if every request took ``times`` as long."""
@@ -89,15 +111,21 @@ class Shape:
             score * ((then[i] - then[i + 1]) - (now[i] - now[i + 1])) for i, score in enumerate(self.scores)
         )
 
-    def nearest(self) -> tuple[int, ...]:
-        """Give the numbers of the edges that are nearest to ``EXCEEDED_BY``."""
-        logs = [math.log(share) for share in self.beyond]
-        return tuple(
-            min(range(len(logs)), key=lambda edge: abs(logs[edge] - math.log(wanted)))
-            for wanted in EXCEEDED_BY
-        )
-
     def times_beyond(self, times: float) -> tuple[float, ...]:
         """Give, for each edge looked at, how many times more requests are beyond it if all took so much longer."""
-        then = self.slower(times)
-        return tuple(max(1.0, min(1e3, then[edge] / self.beyond[edge])) for edge in self.looked_at)
+        sooner = math.log(times)
+        then = [self.curve.beyond(self.curve.logs[edge] - sooner) for edge in self.looked_at]
+        return tuple(
+            max(1.0, min(1e3, share / self.beyond[edge]))
+            for share, edge in zip(then, self.looked_at, strict=True)
+        )
+
+
+def nearest(beyond: Sequence[float]) -> tuple[int, ...]:
+    """Give the numbers of the edges whose share of slower requests is nearest to ``EXCEEDED_BY``, by its logarithm."""
+    logs = [math.log(share) for share in beyond]
+    found = []
+    for wanted in map(math.log, EXCEEDED_BY):
+        off = [abs(log - wanted) for log in logs]
+        found.append(off.index(min(off)))
+    return tuple(found)

@@ -12,7 +12,6 @@ Source: Lindon and Malek, "Anytime-valid inference for multinomial count data" (
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 ALTERNATIVES = (1.5, 3.0, 10.0, 40.0)  # times worse than what is tolerated
@@ -23,40 +22,15 @@ RESTART = (
 )  # of the weight begins anew with each block: a good start does not drown a late regression
 
 
-def log_ratio(
-    events: tuple[float, float], exposure: tuple[float, float], *, times: float, worse: float
-) -> float:
+def share_of(times: float, ours: float, theirs: float) -> float:
     """
-    Give the log likelihood ratio of "``worse`` times beyond what is tolerated" against "at the tolerance".
+    Give the chance that an event is the candidate's if it is ``times`` as bad; 0 when a side had no requests.
 
-    :param events: the candidate's, stable's. :param exposure: requests, the same way; both above 0.
-    :param times: how many times worse than stable the candidate may be.
+    :param ours: requests of the candidate. :param theirs: stable's.
     """
-    (ours, theirs), (m, n) = events, exposure
-    x = times * m
-    shrunk = math.log((x + n) / (worse * x + n))  # of the chance that an event is stable's
-    return (ours + theirs) * shrunk + ours * math.log(worse)
-
-
-@dataclass(slots=True)
-class Track:
-    """
-    The evidence for one alternative: what earlier blocks left, times what this one has so far, capped.
-
-    A capped supermartingale is one. Beginning anew is not free: the chance of a false conviction grows by ``RESTART``
-    of alpha with each block, a sixth over half an hour.
-    """
-
-    kept: float = 1.0
-    block: float = 0.0  # log
-
-    @property
-    def evidence(self) -> float:
-        return self.kept * min(BLOCK_CAP, math.exp(min(self.block, 50.0)))
-
-    def close(self) -> None:
-        """End the block."""
-        self.kept, self.block = (1.0 - RESTART) * self.evidence + RESTART, 0.0
+    if ours <= 0 or theirs <= 0:
+        return 0.0
+    return times * ours / (times * ours + theirs)
 
 
 @dataclass
@@ -64,32 +38,62 @@ class Evidence:
     """
     Evidence over blocks of a minute, the mean over some alternatives.
 
+    For each alternative it is what earlier blocks left, times what this one has so far, capped: a capped
+    supermartingale is one. Beginning anew is not free: the chance of a false conviction grows by ``RESTART`` of alpha
+    with each block, a sixth over half an hour.
+
     :param cluster: how many events come together, at least 1: their logarithms are divided by it, since five retries
         of one request are not five witnesses.
+    :param alternatives: how many times worse than tolerated the candidate may be.
     :param began_at: when the first block began; None: with the first tick.
     """
 
     cluster: float = 1.0
-    alternatives: Sequence[float] = ALTERNATIVES
+    alternatives: tuple[float, ...] = ALTERNATIVES
     began_at: float | None = None
-    tracks: list[Track] = field(init=False)
+    most: float = field(init=False, default=BLOCK_CAP)
+    """What it can grow to before the block is over: whoever needs more need not ask until then."""
 
     def __post_init__(self) -> None:
-        self.tracks = [Track() for _ in self.alternatives]
-        self._until = None if self.began_at is None else self.began_at + BLOCK_S
+        self._until = -math.inf if self.began_at is None else self.began_at + BLOCK_S + 1e-6
+        # what each event of the candidate speaks for them
+        self._logs = tuple(map(math.log, self.alternatives))
+        self._kept = [1.0] * len(self.alternatives)  # what earlier blocks left
+        self._begin()
+
+    def _begin(self) -> None:
+        self._events = 0.0  # of the candidate, in this block
+        self._against = [0.0] * len(self.alternatives)  # what this block speaks against them
 
     @property
     def evidence(self) -> float:
         """As a number to bet: 20 means odds of 20 to 1 against what is doubted."""
-        return sum(track.evidence for track in self.tracks) / len(self.tracks)
+        return sum(self._each()) / len(self.alternatives)
 
-    def _upto(self, at: float) -> None:
-        """Close the blocks that are over at ``at``."""
-        if self._until is None:
-            self._until = at + BLOCK_S
-        while at > self._until + 1e-6:
-            for track in self.tracks:
-                track.close()
+    @property
+    def block(self) -> list[float]:
+        """For each alternative the logarithm of the likelihood ratio, in this block alone."""
+        scale = max(1.0, self.cluster)
+        return [
+            (self._events * log - against) / scale
+            for log, against in zip(self._logs, self._against, strict=True)
+        ]
+
+    def _each(self) -> list[float]:
+        return [
+            kept * min(BLOCK_CAP, math.exp(min(log, 50.0)))
+            for kept, log in zip(self._kept, self.block, strict=True)
+        ]
+
+    def _close(self, at: float) -> None:
+        """Close the blocks that are over at ``at``; the first one may have to begin."""
+        if self._until == -math.inf:
+            self._until = at + BLOCK_S + 1e-6
+        while at > self._until:
+            self._kept = [(1.0 - RESTART) * one + RESTART for one in self._each()]
+            self._begin()
+            # rounded as the evidence is, which never exceeds it
+            self.most = sum([one * BLOCK_CAP for one in self._kept]) / len(self._kept)
             self._until += BLOCK_S
 
 
@@ -103,20 +107,26 @@ class RatioEvidence(Evidence):
 
     times: float = 1.0
 
-    def step(self, at: float, events: tuple[float, float], exposure: tuple[float, float]) -> float:
+    def step(self, at: float, events: tuple[float, float], exposure: tuple[float, float]) -> None:
         """
-        Take what happened since the last tick, and give the evidence so far.
+        Take what happened since the last tick.
 
         A tick in which one side had no requests says nothing about the other.
 
-        :param at: seconds, the end of the tick.
+        :param at: seconds, the end of the tick. :param events: the candidate's, stable's.
+        :param exposure: requests, the same way.
         """
-        self._upto(at)
-        if min(exposure) > 0:
-            scale = max(1.0, self.cluster)
-            for worse, track in zip(self.alternatives, self.tracks, strict=True):
-                track.block += log_ratio(events, exposure, times=self.times, worse=worse) / scale
-        return self.evidence
+        if at > self._until:
+            self._close(at)
+        both = events[0] + events[1]
+        share = share_of(self.times, *exposure) if both else 0.0
+        if not share:
+            return
+        self._events += events[0]
+        self._against = [
+            against + both * math.log1p((worse - 1.0) * share)
+            for against, worse in zip(self._against, self.alternatives, strict=True)
+        ]
 
 
 @dataclass
@@ -129,10 +139,13 @@ class ShareEvidence(Evidence):
 
     share: float = 0.0
 
-    def step(self, at: float, errors: float, requests: float) -> float:
-        """Take what happened since the last tick, and give the evidence so far."""
-        self._upto(at)
-        expected, scale = self.share * requests, max(1.0, self.cluster)
-        for worse, track in zip(self.alternatives, self.tracks, strict=True):
-            track.block += (errors * math.log(worse) - expected * (worse - 1.0)) / scale
-        return self.evidence
+    def step(self, at: float, errors: float, requests: float) -> None:
+        """Take what happened since the last tick."""
+        if at > self._until:
+            self._close(at)
+        self._events += errors
+        expected = self.share * requests
+        self._against = [
+            against + expected * (worse - 1.0)
+            for against, worse in zip(self._against, self.alternatives, strict=True)
+        ]

@@ -11,10 +11,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 
-from cd_provider.core.judge.counts import Counts, Tick, check, total
-from cd_provider.core.judge.ranks import savage
+from cd_provider.core.judge.counts import Counts, Tick, bare, check, together
+from cd_provider.core.judge.ranks import savage, score_of, variance_of
 
 SCALES_S = (60.0, 300.0, 900.0)
 CHUNK_S = 300.0
@@ -55,15 +56,11 @@ class Past:
 def differ(table: Sequence[float], over_s: float) -> float:
     """Give the variance for means over so many seconds, between the scales by the logarithm of time."""
     at = min(max(over_s, SCALES_S[0]), SCALES_S[-1])
-    for (low, high), (before, after) in zip(_pairs(SCALES_S), _pairs(table), strict=True):
+    for (low, high), (before, after) in zip(pairwise(SCALES_S), pairwise(table), strict=True):
         if at <= high:
             part = math.log(at / low) / math.log(high / low)
             return before + part * (after - before)
     return table[-1]
-
-
-def _pairs(values: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(values, values[1:], strict=False))
 
 
 @dataclass(slots=True)
@@ -98,7 +95,7 @@ def look_back(ticks: Sequence[Tick]) -> Past:
         check(tick)
     edges = ticks[-1].edges if ticks else ()
     ticks = [tick if tick.edges == edges else _without_latency(tick) for tick in ticks]
-    sums = sum((total(tick.stable) for tick in ticks), Counts())
+    sums = together(one for tick in ticks for one in tick.stable.values())
     pods = {pod for tick in ticks for pod in tick.stable}
     if not ticks or not sums.requests:
         return Past()
@@ -108,8 +105,7 @@ def look_back(ticks: Sequence[Tick]) -> Past:
             sums.requests, sums.errors, sums.slow, edges, cluster or UNKNOWN_CLUSTER, cluster is not None
         )
     scores = savage(sums.slow)
-    spread = sum(count * score * score for count, score in zip(sums.slow, scores, strict=True))
-    variance = spread / sum(sums.slow) if sums.slow and sum(sums.slow) else 0.0
+    variance = variance_of(sums.slow, scores)
     errors, slow = [], []
     for scale_s in SCALES_S:
         blocks = list(_blocks(ticks, scale_s))
@@ -142,14 +138,14 @@ def _cluster(ticks: Sequence[Tick], sums: Counts) -> float | None:
 
 def _alone(tick: Tick, sums: Counts) -> Residuals:
     """Compare a service's only pod with its own mean."""
-    done = total(tick.stable)
+    done = bare(tick.stable)
     expected = sums.error_share * done.requests
     return Residuals((done.errors - expected) ** 2, expected)
 
 
 def _errors(pods: Mapping[str, Counts]) -> Residuals:
-    whole = total(pods)
-    if not whole.requests:
+    whole = bare(pods)
+    if not whole.errors or not whole.requests:
         return Residuals()
     found = Residuals()
     for one in pods.values():
@@ -161,9 +157,7 @@ def _errors(pods: Mapping[str, Counts]) -> Residuals:
 
 def _scores(pods: Mapping[str, Counts], scores: Sequence[float], variance: float) -> Residuals:
     counts = {pod: sum(one.slow) for pod, one in pods.items()}
-    sums = {
-        pod: sum(n * score for n, score in zip(one.slow, scores, strict=False)) for pod, one in pods.items()
-    }
+    sums = {pod: score_of(one.slow, scores) for pod, one in pods.items()}
     requests, together = sum(counts.values()), sum(sums.values())
     if not requests:
         return Residuals()
@@ -213,8 +207,8 @@ def _chunks(ticks: Sequence[Tick], length_s: float) -> Iterator[list[Tick]]:
 def _blocks(ticks: Sequence[Tick], length_s: float) -> Iterator[dict[str, Counts]]:
     """Give what each pod did in each such stretch."""
     for chunk in _chunks(ticks, length_s):
-        done: dict[str, Counts] = defaultdict(Counts)
+        done = defaultdict[str, list[Counts]](list)
         for tick in chunk:
             for pod, one in tick.stable.items():
-                done[pod] = done[pod] + one
-        yield dict(done)
+                done[pod].append(one)
+        yield {pod: together(each) for pod, each in done.items()}

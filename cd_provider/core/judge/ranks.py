@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import mul
+from typing import NamedTuple
 
 
 def savage(pooled: Sequence[float]) -> tuple[float, ...]:
@@ -42,22 +44,38 @@ def _integral(u: float) -> float:
     return u - u * math.log(u) if u > 0 else 0.0
 
 
-def contrast(
-    candidate: Sequence[float], stable: Sequence[float], scores: Sequence[float]
-) -> tuple[float, float]:
-    """
-    Give by how much the candidate's scores exceed its share of the tick's, and the variance of that.
+def score_of(buckets: Sequence[float], scores: Sequence[float]) -> float:
+    """Add up the scores of all requests."""
+    found: float = sum(map(mul, buckets, scores))
+    return found
 
-    Whatever made the whole service slower within the tick is in both, and cancels.
 
-    :param candidate: requests in each bucket. :param stable: the same.
-    :returns: (0, 0) when one side had no requests.
+def variance_of(buckets: Sequence[float], scores: Sequence[float]) -> float:
+    """Give the variance of one request's score; 0 without a request."""
+    whole = sum(buckets)
+    if whole <= 0:
+        return 0.0
+    mean = score_of(buckets, scores) / whole
+    return sum([count * (score - mean) ** 2 for count, score in zip(buckets, scores, strict=False)]) / whole
+
+
+class Contrast(NamedTuple):
+    """By how much the candidate's scores exceed its share of the tick's, and the weight of that."""
+
+    excess: float = 0.0
+    weight: float = 0.0
+
+
+def contrast(candidate: tuple[float, float], stable: tuple[float, float]) -> Contrast:
     """
-    m, n = sum(candidate), sum(stable)
+    Compare two sides within a tick: whatever made the whole service slower in it is in both, and cancels.
+
+    :param candidate: its requests, and the sum of their scores. :param stable: the same.
+    :returns: nothing when one side had no requests. Were the tick's requests dealt out at random, the variance of the
+        excess would be the weight times that of one request's score, but for a part of one in as many requests.
+    """
+    (m, ours), (n, theirs) = candidate, stable
     if m <= 0 or n <= 0:
-        return 0.0, 0.0
-    both = [one + other for one, other in zip(candidate, stable, strict=True)]
-    mean = sum(count * score for count, score in zip(both, scores, strict=True)) / (m + n)
-    spread = sum(count * (score - mean) ** 2 for count, score in zip(both, scores, strict=True))
-    ours = sum(count * (score - mean) for count, score in zip(candidate, scores, strict=True))
-    return ours, m * n / (m + n) / max(1.0, m + n - 1.0) * spread
+        return Contrast()
+    weight = m * n / (m + n)
+    return Contrast(weight * (ours / m - theirs / n), weight)

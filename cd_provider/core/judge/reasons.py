@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from cd_provider.core.judge.drift import Drift
+from cd_provider.core.judge.likelihood import share_of
 from cd_provider.core.judge.verdict import Word
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def reason(judge: Judge, at: float) -> Reason:
         return Reason("one pod", f"the same from another pod than {pod}, or {pod} on another host")
     if judge.settings.latency and not judge.tells_latency:
         return Reason("no latency", "three latency buckets around what is usual, the same on both sides")
-    wanted = math.ceil(needed(judge))
+    wanted = needed(judge)
     if not judge.calm(at) or 0 < wanted <= judge.harmless.requests:
         return Reason("leaning", "a clear difference, or none")
     return Reason("too few requests", wanted_in(wanted, ours.requests / at if at > 0 else 0.0))
@@ -85,9 +86,8 @@ def _ratio_needs(judge: Judge) -> float:
     events = ours.errors + theirs.errors
     if not events or not ours.requests:
         return math.inf
-    worst = judge.settings.unacceptable.errors * ours.requests
-    share = worst / (worst + theirs.requests)
-    off = events * (share - ours.requests / (ours.requests + theirs.requests))
+    share = share_of(judge.settings.unacceptable.errors, ours.requests, theirs.requests)
+    off = events * (share - share_of(1.0, ours.requests, theirs.requests))
     scale = events * share * (1.0 - share)
     return ours.requests * _times(judge, judge.subtle.errors, off, judge.subtle.cluster * scale, scale)
 
@@ -122,6 +122,7 @@ def wanted_in(requests: float, per_second: float) -> str:
     """Write how many requests, and how long they take: ``about 9,000 candidate requests, 11 h at this rate``."""
     if not math.isfinite(requests):
         return "more pods: those of one version differ here by as much"
+    requests = math.ceil(requests)
     told = f"about {float(f'{requests:.2g}'):,.0f} candidate requests"
     if per_second <= 0:
         return told

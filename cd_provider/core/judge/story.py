@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from cd_provider.core.judge.counts import Counts, Tick, total
+from cd_provider.core.judge.counts import Counts
 from cd_provider.core.judge.kayenta.points import cumulative, quantile
 from cd_provider.core.judge.verdict import Kind, Word
 
@@ -36,13 +36,13 @@ class Story:
         self.candidate, self.stable = Counts(), Counts()
         self.edges: tuple[float, ...] = ()
 
-    def add(self, tick: Tick) -> None:
-        """Take the next tick."""
-        if tick.edges != self.edges:
+    def add(self, sums: tuple[Counts, Counts], edges: tuple[float, ...]) -> None:
+        """Take what both sides did in the next tick, with the ``edges`` of its buckets."""
+        if edges != self.edges:
             self.candidate, self.stable = self.candidate.bare, self.stable.bare
-            self.edges = tick.edges
-        self.candidate = self.candidate + total(tick.candidate)
-        self.stable = self.stable + total(tick.stable)
+            self.edges = edges
+        self.candidate = self.candidate + sums[0]
+        self.stable = self.stable + sums[1]
 
     def line(self, judge: Judge, kind: Kind | Literal["so far"], at: float, lane: str) -> str:
         """Say it."""

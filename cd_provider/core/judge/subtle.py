@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from cd_provider.core.judge.drift import Drift
+from cd_provider.core.judge.drift import Drift, over
 from cd_provider.core.judge.latency import Shape
+from cd_provider.core.judge.likelihood import share_of
 from cd_provider.core.judge.past import Past
+from cd_provider.core.judge.ranks import contrast
 from cd_provider.core.judge.settings import JudgeSettings
-from cd_provider.core.judge.view import Arm, Scene
+from cd_provider.core.judge.view import Scene
 
 PART = 0.35  # of alpha, for each of the two boundaries; half of it for each metric
 EARLIEST = 0.05  # of the information: before it the second boundary is as high as here
@@ -31,21 +34,6 @@ class Lean:
     convicts: bool
 
 
-def share_of(times: float, ours: Arm, stable: Arm) -> float:
-    """Give the chance that an event is the candidate's if it is ``times`` as bad; 0 when a side had no requests."""
-    if ours.requests <= 0 or stable.requests <= 0:
-        return 0.0
-    return times * ours.requests / (times * ours.requests + stable.requests)
-
-
-def score_contrast(ours: Arm, stable: Arm) -> tuple[float, float]:
-    """Give by how much the candidate's scores exceed its share of the tick's, and the weight of that."""
-    if ours.timed <= 0 or stable.timed <= 0:
-        return 0.0, 0.0
-    weight = ours.timed * stable.timed / (ours.timed + stable.timed)
-    return weight * (ours.score / ours.timed - stable.score / stable.timed), weight
-
-
 class SubtleLane:
     """Looks at one tick after the other, once the cold start is over."""
 
@@ -53,49 +41,56 @@ class SubtleLane:
         self.settings, self.cluster = settings, past.cluster
         self.errors, self.latency = Drift(past.errors_differ), Drift(past.scores_differ)
         self.priors: tuple[float, float] | None = None
+        self.alpha = settings.alpha * PART / 2.0  # of each metric at each boundary
+        self._end = NormalDist().inv_cdf(1.0 - self.alpha / 2.0)  # the second boundary's height at the end
+        self._looked: tuple[float, tuple[Lean, Lean]] | None = None
 
     def step(self, seen: Scene, shape: Shape | None) -> None:
         """Take the next tick."""
         if seen.at <= self.settings.counts_from_s + 1e-9:
             return
-        self._errors(seen)
+        self._looked, ended = None, over(seen)
+        self._errors(seen, ended)
         if shape is not None:
-            self._latency(seen, shape)
+            self._latency(seen, shape, ended)
         if self.priors is None and seen.at >= self.settings.quiet_s - 1e-9:
             self.priors = (max(1.0, self.errors.variance), max(1.0, self.latency.variance))
 
-    def _errors(self, seen: Scene) -> None:
+    def _errors(self, seen: Scene, ended: Sequence[bool]) -> None:
+        times, stable = self.settings.ignore.errors, seen.stable
         amounts = {}
         for view, arm in seen.views.items():
-            share = share_of(self.settings.ignore.errors, arm, seen.stable)
-            amounts[view] = arm.errors - (arm.errors + seen.stable.errors) * share if share else 0.0
-        share = share_of(self.settings.ignore.errors, seen.whole, seen.stable)
-        scale = (seen.whole.errors + seen.stable.errors) * share * (1.0 - share)
-        self.errors.add(seen, amounts, chance=self.cluster * scale, scale=scale)
+            share = share_of(times, arm.requests, stable.requests)
+            amounts[view] = arm.errors - (arm.errors + stable.errors) * share if share else 0.0
+        share = share_of(times, seen.whole.requests, stable.requests)
+        scale = (seen.whole.errors + stable.errors) * share * (1.0 - share)
+        self.errors.add(seen, amounts, ended, chance=self.cluster * scale, scale=scale)
 
-    def _latency(self, seen: Scene, shape: Shape) -> None:
+    def _latency(self, seen: Scene, shape: Shape, ended: Sequence[bool]) -> None:
         amounts = {}
         for view, arm in seen.views.items():
-            contrast, weight = score_contrast(arm, seen.stable)
-            amounts[view] = contrast - weight * shape.ignored
-        weight = score_contrast(seen.whole, seen.stable)[1]
-        self.latency.add(seen, amounts, chance=weight * seen.score_variance, scale=weight)
+            excess, weight = seen.contrast if arm is seen.whole else contrast(arm.scored, seen.stable.scored)
+            amounts[view] = excess - weight * shape.ignored
+        weight = seen.contrast.weight
+        self.latency.add(seen, amounts, ended, chance=weight * seen.score_variance, scale=weight)
 
     def look(self, at: float) -> tuple[Lean, Lean] | None:
         """Give where errors and latency stand; None while it is too early."""
         if self.priors is None:
             return None
-        return self._lean(self.errors, self.priors[0], at), self._lean(self.latency, self.priors[1], at)
+        if self._looked is None or self._looked[0] != at:
+            both = (self._lean(self.errors, self.priors[0], at), self._lean(self.latency, self.priors[1], at))
+            self._looked = (at, both)
+        return self._looked[1]
 
     def _lean(self, drift: Drift, prior: float, at: float) -> Lean:
-        settings = self.settings
         deviations, weakest = drift.deviations()
-        evidence, alpha = drift.evidence(prior), settings.alpha * PART / 2.0
-        far = evidence >= 1.0 / alpha or deviations >= self._height(alpha, at)
-        most_stays = weakest >= settings.weakest_part * deviations
+        evidence = drift.evidence(prior)
+        far = evidence >= 1.0 / self.alpha or deviations >= self._height(at)
+        most_stays = weakest >= self.settings.weakest_part * deviations
         return Lean(deviations, weakest, evidence, far, far and most_stays)
 
-    def _height(self, alpha: float, at: float) -> float:
+    def _height(self, at: float) -> float:
         """
         Give the second boundary, in standard deviations.
 
@@ -103,4 +98,4 @@ class SubtleLane:
         """
         begin = self.settings.counts_from_s
         part = (at - begin) / max(1.0, self.settings.max_s - begin)
-        return NormalDist().inv_cdf(1.0 - alpha / 2.0) / math.sqrt(min(1.0, max(EARLIEST, part)))
+        return self._end / math.sqrt(min(1.0, max(EARLIEST, part)))

@@ -2,48 +2,82 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import sub
+from typing import NamedTuple
 
 from cd_provider.core.judge.counts import Counts, Tick, total
 from cd_provider.core.judge.latency import Shape
+from cd_provider.core.judge.ranks import Contrast, contrast, score_of
 
 WHOLE = ""
 """The name of the view with all pods; every other one is named by the pod that it leaves out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(NamedTuple):
     """
     One side in one tick, or a view of it.
 
-    :param timed: requests whose latency is known. :param beyond: of those, beyond each edge that is looked at.
-    :param score: sum of their Savage scores.
+    ``timed``: requests whose latency is known; of those, ``in_first``: in the first bucket, ``beyond``: beyond each
+    edge that is looked at. ``score``: the sum of their Savage scores, ``square``: of the squares of those.
     """
 
     requests: float
     errors: float
     timed: float = 0.0
+    in_first: float = 0.0
     beyond: tuple[float, ...] = ()
     score: float = 0.0
+    square: float = 0.0
+
+    @property
+    def scored(self) -> tuple[float, float]:
+        """How many requests have a score, and the sum of those."""
+        return self.timed, self.score
+
+    def without(self, part: Arm) -> Arm:
+        """Take a part away; latency is unknown where that of the part is."""
+        requests, errors = self.requests - part.requests, self.errors - part.errors
+        if not part.beyond or not self.beyond:
+            return Arm(requests, errors)
+        return Arm(
+            requests, errors, self.timed - part.timed, self.in_first - part.in_first,
+            tuple(map(sub, self.beyond, part.beyond)), self.score - part.score, self.square - part.square,
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, done: Counts, shape: Shape | None) -> Arm:
+        """Take what the lanes look at out of what was counted."""
+        slow = done.slow
+        if shape is None or not slow:
+            return cls(done.requests, done.errors)
+        beyond = tuple([sum(slow[edge + 1 :]) for edge in shape.looked_at])
+        return cls(
+            done.requests, done.errors, sum(slow), slow[0], beyond,
+            score_of(slow, shape.scores), score_of(slow, shape.squares),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One tick as the lanes see it: ``at`` seconds since the candidate took traffic."""
+    """
+    One tick as the lanes see it: ``at`` seconds since the candidate took traffic.
+
+    :param sums: what all pods of the candidate did, and all of stable's.
+    :param whole: the candidate with all its pods. :param views: the same, and without each pod.
+    :param contrast: of the latencies' scores, with all pods.
+    """
 
     at: float
     span_s: float
+    sums: tuple[Counts, Counts]
+    whole: Arm
     views: Mapping[str, Arm]
     stable: Arm
     pods: tuple[int, int]
-    score_variance: float  # of one request's score, in this tick
-
-    @property
-    def whole(self) -> Arm:
-        """The candidate with all its pods."""
-        return self.views[WHOLE]
+    contrast: Contrast
+    score_variance: float  # of one request's, in this tick
 
 
 def scene(tick: Tick, *, began_at: float, known: Sequence[str], shape: Shape | None) -> Scene:
@@ -53,31 +87,29 @@ def scene(tick: Tick, *, began_at: float, known: Sequence[str], shape: Shape | N
     :param known: every pod of the candidate so far; one that is not in this tick is missing in nobody's view.
     :param shape: of latencies before this tick; None: no buckets.
     """
-    ours, theirs = total(tick.candidate), total(tick.stable)
-    whole = _arm(ours, shape)
+    sums = (total(tick.candidate), total(tick.stable))
+    whole, stable = Arm.of(sums[0], shape), Arm.of(sums[1], shape)
     views = {WHOLE: whole}
     for pod in known:
         done = tick.candidate.get(pod)
-        views[pod] = whole if done is None else _arm(ours - done, shape)
-    variance = _variance((ours + theirs).slow, shape) if shape else 0.0
-    pods = (len(tick.candidate), len(tick.stable))
-    return Scene(tick.at - began_at, tick.span_s, views, _arm(theirs, shape), pods, variance)
-
-
-def _arm(done: Counts, shape: Shape | None) -> Arm:
-    if shape is None or not done.slow:
-        return Arm(done.requests, done.errors)
-    timed = math.fsum(done.slow)
-    beyond = tuple(math.fsum(done.slow[edge + 1 :]) for edge in shape.looked_at)
-    score = sum(count * score for count, score in zip(done.slow, shape.scores, strict=False))
-    return Arm(done.requests, done.errors, timed, beyond, score)
-
-
-def _variance(buckets: Sequence[float], shape: Shape) -> float:
-    whole = sum(buckets)
-    if whole <= 0.0:
-        return 0.0
-    mean = sum(count * score for count, score in zip(buckets, shape.scores, strict=False)) / whole
-    return (
-        sum(count * (score - mean) ** 2 for count, score in zip(buckets, shape.scores, strict=False)) / whole
+        views[pod] = whole if done is None else whole.without(Arm.of(done, shape))
+    pods, found = (len(tick.candidate), len(tick.stable)), contrast(whole.scored, stable.scored)
+    return Scene(
+        tick.at - began_at,
+        tick.span_s,
+        sums,
+        whole,
+        views,
+        stable,
+        pods,
+        found,
+        score_variance(whole, stable),
     )
+
+
+def score_variance(ours: Arm, stable: Arm) -> float:
+    """Give the variance of one request's score, of both sides together; 0 without a request."""
+    timed = ours.timed + stable.timed
+    if timed <= 0.0:
+        return 0.0
+    return (ours.square + stable.square) / timed - ((ours.score + stable.score) / timed) ** 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from benchmarks.canary_bench.outcome import Outcome
+from benchmarks.canary_bench.outcome import Cost, Outcome
 from benchmarks.canary_bench.samples import EDGES, HORIZON_S, Counters, Judge, Samples, Verdict
 
 Second = Callable[[float], float]
@@ -41,7 +41,7 @@ def scrapes(
     return found
 
 
-def said(judge: Judge, seen: Iterable[Samples]) -> list[tuple[float, Verdict]]:
+def said(judge: Judge[Samples], seen: Iterable[Samples]) -> list[tuple[float, Verdict]]:
     """Give each verdict of a judge, and when it said it."""
     verdicts = ((samples.at, judge.step(samples)) for samples in seen)
     return [(at, verdict) for at, verdict in verdicts if verdict is not None]
@@ -69,6 +69,5 @@ def outcome(
         unclear_s=unclear_s,
         trip_s=trip_s,
         trips=trips,
-        evaluations=100,
-        cpu_s=0.05,
+        cost=Cost(begin_s=0.02, looks=100, cpu_s=0.05),
     )

@@ -59,6 +59,7 @@ def test_shares_are_of_the_first_verdict() -> None:
     assert found["wrong_pass_pct"] == {"crash_loop": 25}
     assert found["median_s"] == {"crash_loop": None}
     assert found["cpu_ms"] == 0.5
+    assert found["begin_ms"] == 20
     assert found["time_ratio_vs_kayenta5"] is None
 
 

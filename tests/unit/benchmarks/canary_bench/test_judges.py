@@ -5,8 +5,8 @@ import math
 import pytest
 
 from benchmarks.canary_bench.families import FAMILIES
-from benchmarks.canary_bench.generate import generate
-from benchmarks.canary_bench.judges import JUDGES, scores
+from benchmarks.canary_bench.generate import record
+from benchmarks.canary_bench.judges import JUDGES, REFERENCES, scores
 from benchmarks.canary_bench.judges.increase import Increase, quantile
 from benchmarks.canary_bench.judges.peeking import log_mixture, z
 from benchmarks.canary_bench.judges.scores import Score
@@ -80,21 +80,23 @@ def test_each_judge_says_what_its_rule_says(
     # stable's errors differ from minute to minute, so that its points are not all the same
     stable = [(600.0, float(minute % 2), 0.0) for minute in range(30)] if worse != GOOD else [GOOD] * 30
 
-    assert said(JUDGES[judge].make(SETTING), scrapes(candidate=[worse] * 30, stable=stable))[0] == expected
+    assert (
+        said(REFERENCES[judge].make(SETTING), scrapes(candidate=[worse] * 30, stable=stable))[0] == expected
+    )
 
 
 def test_argo_counts_each_metric_by_itself_and_flagger_does_not() -> None:
     by_turns = [(600.0, 9.0, 0.0), (600.0, 0.0, 60.0)] * 3 + [GOOD] * 24
     seen = scrapes(candidate=by_turns, stable=[GOOD] * 30)
 
-    assert said(JUDGES["flagger"].make(SETTING), seen)[0] == (300, "FAIL")
-    assert said(JUDGES["argo"].make(SETTING), seen) == [(1800, "PASS")]
+    assert said(REFERENCES["flagger"].make(SETTING), seen)[0] == (300, "FAIL")
+    assert said(REFERENCES["argo"].make(SETTING), seen) == [(1800, "PASS")]
 
 
 def test_kayenta_without_any_point_is_not_passed() -> None:
     seen = scrapes(candidate=[(0.0, 0.0, 0.0)] * 30, stable=[GOOD] * 30)
 
-    assert said(JUDGES["kayenta5"].make(SETTING), seen)[0] == (300, "FAIL")
+    assert said(REFERENCES["kayenta5"].make(SETTING), seen)[0] == (300, "FAIL")
 
 
 def test_the_error_score_is_the_pooled_z_test() -> None:
@@ -120,9 +122,9 @@ def test_a_mixture_needs_more_the_longer_it_waits() -> None:
 
 @pytest.mark.parametrize("name", JUDGES)
 def test_every_judge_stops_most_errors_and_is_the_same_again(name: str) -> None:
-    seen = generate(FAMILIES["ideal"], REGRESSIONS["crash_loop"], seed=1, run=0)
+    made = record(FAMILIES["ideal"], REGRESSIONS["crash_loop"], seed=1, run=0)
 
-    first, second = (follow(JUDGES[name].make(Setting()), seen) for _ in range(2))
+    first, second = (follow(*JUDGES[name].begin(made, Setting())) for _ in range(2))
 
     assert first.first == "FAIL"
     assert first.fail_s == second.fail_s

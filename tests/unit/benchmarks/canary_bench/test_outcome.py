@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from benchmarks.canary_bench.measures import detected, ever_detected, failed, seconds_to_fail, seconds_to_off
-from benchmarks.canary_bench.outcome import follow
+from benchmarks.canary_bench.outcome import Cost, Scrapes, follow
 from benchmarks.canary_bench.samples import Samples, Verdict
 from tests.unit.benchmarks.canary_bench.made import Script, counters, outcome, scrapes
 
@@ -29,10 +32,29 @@ SEEN = scrapes(candidate=[(10.0, 1.0, 0.0)] * 30, stable=[(10.0, 0.0, 0.0)] * 30
 def test_the_first_verdict_is_what_counts(
     words: dict[str, Verdict], first: str, fail_s: float | None, pass_s: float | None
 ) -> None:
-    found = follow(Script(**words), SEEN)
+    found = follow(Script(**words), Scrapes(SEEN))
 
     assert (found.first, found.fail_s, found.pass_s) == (first, fail_s, pass_s)
     assert found.unclear_s == (None if first != "INCONCLUSIVE" else 300 if words else 1800)
+
+
+def test_only_the_judges_own_time_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "process_time", lambda: clock[0])
+
+    class Slow(Script):
+        def step(self, samples: Samples) -> Verdict | None:
+            clock[0] += 0.25
+            return super().step(samples)
+
+    def made() -> Iterator[Samples]:
+        for samples in SEEN:
+            clock[0] += 5.0
+            yield samples
+
+    found = follow(Slow(), Scrapes(made()), begin_s=2.0)
+
+    assert found.cost == Cost(begin_s=2.0, looks=31, cpu_s=31 * 0.25)
 
 
 def test_a_candidate_that_tripped_stands_still_and_what_it_missed_never_happened() -> None:
@@ -40,7 +62,7 @@ def test_a_candidate_that_tripped_stands_still_and_what_it_missed_never_happened
     seen = scrapes(candidate=candidate, stable=[(10.0, 0.0, 0.0)] * 30, every_s=10.0)
     judge = Script(at_50="TRIP")
 
-    follow(judge, seen)
+    follow(judge, Scrapes(seen))
 
     shown = [(it.at, it.candidate["c"].requests, it.candidate["c"].errors) for it in judge.seen[5:11]]
     assert shown == [(50, 50, 10), (60, 50, 10), (70, 50, 10), (80, 50, 10), (90, 60, 10), (100, 70, 10)]
@@ -52,7 +74,7 @@ def test_a_pod_that_restarts_while_off_traffic_returns_with_a_young_counter() ->
     seen = [Samples(float(at), {"c": counters(total)}, {}) for at, total in totals.items()]
     judge = Script(at_10="TRIP")
 
-    follow(judge, seen)
+    follow(judge, Scrapes(seen))
 
     assert [it.candidate["c"].requests for it in judge.seen] == [0, 100, 100, 0, 0, 10, 20, 4]
 

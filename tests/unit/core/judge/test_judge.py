@@ -170,6 +170,15 @@ def test_at_the_end_there_is_always_a_verdict(requests: float, expected: str) ->
     assert found[0].at <= 600.0
 
 
+def test_where_pods_of_one_version_differ_by_too_much_no_number_of_requests_is_named() -> None:
+    apart = replace(KNOWN, scores_differ=(1.0,) * 3)
+
+    (found,) = verdicts(ticks([(0, 0, 0, 0)] * 20), SHORT, apart)
+
+    assert (found.kind, found.reason) == ("INCONCLUSIVE", "too few requests")
+    assert found.need == "more pods: those of one version differ here by as much"
+
+
 def test_what_is_usual_here_is_asked_for_only_what_it_knows() -> None:
     """The same errors trip a service that never has any, and not one that always has."""
     rows = ticks([(4, 4, 0, 0) if number % 6 == 0 else (0, 0, 1, 1) for number in range(30)])

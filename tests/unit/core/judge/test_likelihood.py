@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cd_provider.core.judge.likelihood import ALTERNATIVES, BLOCK_CAP, BLOCK_S, RatioEvidence, log_ratio
+from cd_provider.core.judge.likelihood import (
+    ALTERNATIVES,
+    BLOCK_CAP,
+    BLOCK_S,
+    RatioEvidence,
+    ShareEvidence,
+)
 
 EXPOSURE = (20.0, 180.0)
 
@@ -26,14 +32,26 @@ def test_it_is_a_fair_bet_at_the_tolerance_and_a_losing_one_below(
 ) -> None:
     """Exact: the mean of the ratio over every way in which ``of`` events can fall."""
 
+    def ratio(ours: int) -> float:
+        seen = RatioEvidence(alternatives=(worse,), times=1.5)
+        seen.step(1.0, (ours, of - ours), (m, n))
+        return math.exp(seen.block[0])
+
     def mean(true_times: float) -> float:
         share = true_times * m / (true_times * m + n)
-        ratios = (log_ratio((k, of - k), (m, n), times=1.5, worse=worse) for k in range(of + 1))
-        return sum(chance(k, of, share) * math.exp(ratio) for k, ratio in enumerate(ratios))
+        return sum(chance(k, of, share) * ratio(k) for k in range(of + 1))
 
     assert mean(1.5) == pytest.approx(1.0)
     assert mean(1.0) < 1.0
     assert mean(0.2) < mean(1.0)
+
+
+def looked_at(
+    seen: RatioEvidence, at: float, events: tuple[float, float], exposure: tuple[float, float] = EXPOSURE
+) -> float:
+    """Take a tick; give the evidence then."""
+    seen.step(at, events, exposure)
+    return seen.evidence
 
 
 def test_what_makes_both_sides_worse_for_a_while_says_nothing() -> None:
@@ -48,7 +66,7 @@ def test_what_makes_both_sides_worse_for_a_while_says_nothing() -> None:
 def test_a_candidate_far_beyond_is_found() -> None:
     seen = RatioEvidence(times=1.5)
 
-    steps = [seen.step(float(second), (1.0, 0.1), EXPOSURE) for second in range(1, 181)]
+    steps = [looked_at(seen, float(second), (1.0, 0.1)) for second in range(1, 181)]
 
     assert max(steps[:60]) <= BLOCK_CAP
     assert steps[-1] > 100.0
@@ -57,9 +75,23 @@ def test_a_candidate_far_beyond_is_found() -> None:
 def test_no_single_minute_convicts_whatever_happens_in_it() -> None:
     seen = RatioEvidence(times=1.5)
 
-    assert seen.step(1.0, (1000.0, 0.0), EXPOSURE) == pytest.approx(BLOCK_CAP)
-    assert seen.step(1.0 + BLOCK_S, (1000.0, 0.0), EXPOSURE) == pytest.approx(BLOCK_CAP)
-    assert seen.step(2.0 + BLOCK_S, (0.0, 0.0), EXPOSURE) < BLOCK_CAP  # the next block; a part began anew
+    assert looked_at(seen, 1.0, (1000.0, 0.0)) == pytest.approx(BLOCK_CAP)
+    assert looked_at(seen, 1.0 + BLOCK_S, (1000.0, 0.0)) == pytest.approx(BLOCK_CAP)
+    assert looked_at(seen, 2.0 + BLOCK_S, (0.0, 0.0)) < BLOCK_CAP  # the next block; a part began anew
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40))
+def test_it_never_grows_beyond_the_most_it_can_before_its_minute_is_over(
+    events: list[tuple[int, int]],
+) -> None:
+    """Whoever needs more than that need not ask: what it convicts by is the same."""
+    ratio, share = RatioEvidence(times=1.5), ShareEvidence(share=0.01)
+    for number, (ours, theirs) in enumerate(events, 1):
+        ratio.step(10.0 * number, (ours, theirs), EXPOSURE)
+        share.step(10.0 * number, ours, EXPOSURE[0])
+
+        assert ratio.evidence <= ratio.most
+        assert share.evidence <= share.most
 
 
 def test_a_late_regression_is_not_drowned_by_a_good_start() -> None:
@@ -68,7 +100,7 @@ def test_a_late_regression_is_not_drowned_by_a_good_start() -> None:
         seen.step(float(second), (0.01, 0.9), EXPOSURE)
     assert seen.evidence < 0.2
 
-    late = [seen.step(1800.0 + second, (1.0, 0.1), EXPOSURE) for second in range(1, 361)]
+    late = [looked_at(seen, 1800.0 + second, (1.0, 0.1)) for second in range(1, 361)]
 
     assert max(late) > 20.0
 
@@ -76,8 +108,8 @@ def test_a_late_regression_is_not_drowned_by_a_good_start() -> None:
 def test_one_sided_ticks_say_nothing() -> None:
     seen = RatioEvidence(times=1.5)
 
-    assert seen.step(1.0, (5.0, 0.0), (20.0, 0.0)) == 1.0
-    assert seen.step(2.0, (0.0, 5.0), (0.0, 180.0)) == 1.0
+    assert looked_at(seen, 1.0, (5.0, 0.0), (20.0, 0.0)) == 1.0
+    assert looked_at(seen, 2.0, (0.0, 5.0), (0.0, 180.0)) == 1.0
 
 
 @given(st.integers(1, 30), st.integers(0, 30), st.integers(1, 200), st.integers(1, 200))
@@ -85,7 +117,7 @@ def test_another_error_of_the_candidate_never_weakens_the_evidence(
     ours: int, theirs: int, m: int, n: int
 ) -> None:
     def evidence(errors: int) -> float:
-        return RatioEvidence(times=1.5).step(1.0, (errors, theirs), (m, n))
+        return looked_at(RatioEvidence(times=1.5), 1.0, (errors, theirs), (m, n))
 
     assert evidence(ours) >= evidence(ours - 1)
 
@@ -98,7 +130,7 @@ def test_healthy_services_are_convicted_no_more_often_than_promised() -> None:
         seen = RatioEvidence(times=1.5)
         for second in range(0, 300, 3):
             ours = dice.random() < share
-            if seen.step(float(second), (float(ours), float(not ours)), EXPOSURE) >= 20.0:
+            if looked_at(seen, float(second), (float(ours), float(not ours))) >= 20.0:
                 wrong += 1
                 break
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from statistics import fmean, pvariance
 
@@ -9,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cd_provider.core.judge.ranks import contrast, savage
+from cd_provider.core.judge.ranks import Contrast, contrast, savage, score_of, variance_of
+
+
+def compared(candidate: Sequence[float], stable: Sequence[float], scores: Sequence[float]) -> Contrast:
+    """Compare two sides by their buckets."""
+    return contrast((sum(candidate), score_of(candidate, scores)), (sum(stable), score_of(stable, scores)))
+
 
 buckets = st.lists(st.integers(0, 50), min_size=2, max_size=14)
 
@@ -34,7 +41,8 @@ def test_one_request_in_each_bucket_scores_as_in_the_textbook() -> None:
 
 def test_nobody_asked_scores_nothing() -> None:
     assert savage([0, 0, 0]) == (0.0, 0.0, 0.0)
-    assert contrast([0, 0], [3, 4], [0.0, 1.0]) == (0.0, 0.0)
+    assert compared([0, 0], [3, 4], [0.0, 1.0]) == (0.0, 0.0)
+    assert variance_of([0, 0], [0.0, 1.0]) == 0.0
 
 
 def test_mean_and_variance_are_those_of_dealing_the_same_requests_out_at_random() -> None:
@@ -42,17 +50,19 @@ def test_mean_and_variance_are_those_of_dealing_the_same_requests_out_at_random(
     requests = [0, 0, 1, 1, 1, 2, 2]
     scores = savage([requests.count(bucket) for bucket in range(3)])
 
-    def dealt(ours: tuple[int, ...]) -> tuple[float, float]:
+    def dealt(ours: tuple[int, ...]) -> Contrast:
         candidate, stable = [0.0] * 3, [0.0] * 3
         for number, bucket in enumerate(requests):
             (candidate if number in ours else stable)[bucket] += 1
-        return contrast(candidate, stable, scores)
+        return compared(candidate, stable, scores)
 
     every = [dealt(ours) for ours in combinations(range(7), 3)]
 
+    one = variance_of([requests.count(bucket) for bucket in range(3)], scores)
+
     assert fmean(found for found, _ in every) == pytest.approx(0.0, abs=1e-12)
-    assert pvariance(found for found, _ in every) == pytest.approx(every[0][1])
-    assert len({round(variance, 12) for _, variance in every}) == 1
+    assert pvariance(found for found, _ in every) == pytest.approx(every[0].weight * one * 7 / 6)
+    assert {weight for _, weight in every} == {3 * 4 / 7}
 
 
 @given(buckets, buckets)
@@ -61,7 +71,7 @@ def test_the_sides_swapped_give_the_opposite(one: list[int], other: list[int]) -
     ours, theirs = one[:size], other[:size]
     scores = savage([a + b for a, b in zip(ours, theirs, strict=True)])
 
-    forth, back = contrast(ours, theirs, scores), contrast(theirs, ours, scores)
+    forth, back = compared(ours, theirs, scores), compared(theirs, ours, scores)
 
     assert forth[0] == pytest.approx(-back[0], abs=1e-9)
     assert forth[1] == pytest.approx(back[1])
@@ -70,13 +80,14 @@ def test_the_sides_swapped_give_the_opposite(one: list[int], other: list[int]) -
 def test_a_service_that_gets_slower_as_a_whole_shows_no_difference() -> None:
     scores = savage([100, 80, 20])
 
-    assert contrast([2, 10, 20], [20, 100, 200], scores)[0] == pytest.approx(0.0, abs=1e-9)
+    assert compared([2, 10, 20], [20, 100, 200], scores)[0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_slow_tail_is_seen() -> None:
     healthy, tail = [900, 80, 16, 4], [882, 78, 16, 24]
-    scores = savage([a + b for a, b in zip(healthy, tail, strict=True)])
+    both = [a + b for a, b in zip(healthy, tail, strict=True)]
+    scores = savage(both)
 
-    found, variance = contrast(tail, healthy, scores)
+    found, weight = compared(tail, healthy, scores)
 
-    assert found / variance**0.5 > 2.0
+    assert found / (weight * variance_of(both, scores)) ** 0.5 > 2.0
