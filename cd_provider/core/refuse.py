@@ -86,10 +86,8 @@ def blind_gates(gates: Sequence[AnyGate], steps: Sequence[Step]) -> list[str]:
     """
     found, total, shortest = [], sum(step.for_s for step in steps), min(step.for_s for step in steps)
     for gate in gates:
-        if isinstance(gate, JudgeGate):
-            continue
-        needed = math.ceil(gate.for_s / gate.every_s) * gate.every_s
-        if needed >= total:
+        needed = 0.0 if isinstance(gate, JudgeGate) else math.ceil(gate.for_s / gate.every_s) * gate.every_s
+        if not isinstance(gate, JudgeGate) and needed >= total:
             found.append(
                 f"gate {gate.name!r} cannot fail: to see its bound broken for {gate.for_s:g} s it needs {needed:g} s, "
                 f"and all steps together take {total:g} s. Shorten for_s or hold the steps for longer."

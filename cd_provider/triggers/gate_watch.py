@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from cd_provider.core.finding import GateState, Reading, look
@@ -10,6 +11,8 @@ from cd_provider.core.gate import Gate
 from cd_provider.core.ports import MetricSource
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.exceptions import CdProviderError
+
+log = logging.getLogger(__name__)
 
 
 class GateWatch:
@@ -68,3 +71,6 @@ class GateWatch:
             return Reading(asked, *await asyncio.gather(value, requests))
         except CdProviderError as err:
             return Reading(asked, error=str(err))
+        except Exception as err:  # whatever it is: a gate that breaks has not said that all is well
+            log.exception("%s: the gate itself failed", self.gate.name)
+            return Reading(asked, error=f"the gate itself failed: {type(err).__name__}: {err}")

@@ -13,16 +13,25 @@ from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.series import Series
+from cd_provider.core.judge.sides import Reading as Counted
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.ports import CounterSource
-from cd_provider.exceptions import CdProviderError
+from cd_provider.exceptions import CdProviderError, MetricsUnavailableError
 
 log = logging.getLogger(__name__)
 HISTORY_S = 3600.0
 USUAL_INTERVAL_S = 5.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
+HISTORY_PATIENCE_S = (
+    60.0  # an outage at the first look is waited out for so long before nothing is known of the past
+)
+MUTE = 20.0  # requests that were to be expected by what stable had, and of which none came
+FROZEN_S, FROZEN = (
+    60.0,
+    1000.0,
+)  # the same of both sides by what they had before: users may have gone for a while
 
 
 class JudgeWatch:
@@ -55,12 +64,19 @@ class JudgeWatch:
         self._aligner: Aligner | None = None
         self._since = 0.0
         self._told = ""
+        self._opened_at = 0.0
+        self._heard_s = 0.0  # second of the canary in which the candidate last had a request, or came back
+        self._beside = 0.0  # requests of stable by then
 
     def open(self, *, at: float, exposed_at: float | None = None) -> None:
         """Begin when the first user reaches the candidate; a return to traffic later on begins nothing anew."""
         if self.began_at is None:
+            self._opened_at = at
             self.began_at = at if exposed_at is None else exposed_at
             self.state = GateState.opened(at=at)
+        else:
+            self._hear(at - self.began_at)
+            self.state = replace(self.state, seen_at=max(at, self.state.seen_at))
 
     async def run(self) -> None:
         """Read and judge every ``gate.every_s`` seconds until cancelled."""
@@ -71,6 +87,9 @@ class JudgeWatch:
                     await self._look(self.began_at, asked)
                 except CdProviderError as err:
                     self._silent(asked, str(err))
+                except Exception as err:  # whatever it is: a judge that breaks has not said that all is well
+                    log.exception("%s: the judge itself failed", self.gate.name)
+                    self._broken(asked, err)
                 self.wake.set()
             await asyncio.sleep(max(0.05, self.gate.every_s - (self.clock() - asked)))
 
@@ -88,12 +107,41 @@ class JudgeWatch:
         for tick in ticks:
             if (judged := self.judge.step(tick)) is not None:
                 log.info("%s: %s", self.gate.name, judged.line)
+            if any(done.requests for done in tick.candidate.values()):
+                self._hear(self.judge.at)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
-        if ticks:
-            self._tell(asked, self.judge, reading.unreachable)
+        lacking = "; ".join(reading.missing)
+        if not ticks:
+            self._silent(asked, lacking or self._nothing())
+        elif why := self._quiet(reading, self.judge):
+            self._silent(asked, why, patience_s=0.0)  # it has been quiet for a while already
         else:
-            self._silent(asked, "; ".join(reading.missing) or "no new samples")
+            self._tell(asked, self.judge, reading.unreachable, lacking)
+
+    def _quiet(self, reading: Counted, judge: Judge) -> str:
+        """Say which side has gone quiet though it had requests before; empty: none, or it has failed already."""
+        if judge.verdict is not None and judge.verdict.kind == "FAIL":
+            return ""
+        ours, theirs = judge.story.candidate.requests, judge.story.stable.requests
+        there = {one.side for one in reading.series if one.edge is None and not one.counted}
+        if (ours and "candidate" not in there) or (theirs and "stable" not in there):
+            return "; ".join(reading.missing)
+        still_s = judge.at - self._heard_s
+        beside = theirs - self._beside
+        if still_s > PATIENCE_S and beside * ours >= MUTE * self._beside > 0:
+            return "the candidate's counters stand still while stable's go on"
+        if still_s > FROZEN_S and not beside and (ours + theirs) * still_s >= FROZEN * self._heard_s:
+            return "nobody's counters move any more"
+        return ""
+
+    def _nothing(self) -> str:
+        odd = self._aligner is not None and self._aligner.notes.gaps
+        return "no new samples" + (" that are numbers" if odd else "")
+
+    def _hear(self, at_s: float) -> None:
+        self._heard_s = max(self._heard_s, at_s)
+        self._beside = self.judge.story.stable.requests if self.judge else 0.0
 
     async def _begin(self, began_at: float, sides: Sides) -> None:
         """Read what is usual here, and set the clock."""
@@ -113,6 +161,9 @@ class JudgeWatch:
         try:
             reading = await self.source.read(sides, since=began_at - HISTORY_S)
         except CdProviderError as err:
+            waits = isinstance(err, MetricsUnavailableError)
+            if waits and self.clock() - self._opened_at < HISTORY_PATIENCE_S:
+                raise
             log.warning("%s: no history: %s", self.gate.name, err)
             return Past(), USUAL_INTERVAL_S
         stable = [_before(one, began_at) for one in self._by_unit(reading.series) if one.side == "stable"]
@@ -126,7 +177,7 @@ class JudgeWatch:
             return list(series)
         return [replace(one, pod=one.side) for one in series]
 
-    def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...]) -> None:
+    def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...], lacking: str) -> None:
         verdict, at = judge.verdict, judge.at
         kind = verdict.kind if verdict else ""
         if kind == "FAIL":
@@ -142,18 +193,27 @@ class JudgeWatch:
             if verdict and kind in ("FAIL", "PASS")
             else judge.story.line(judge, "so far", at, "")
         )
+        if finding is Finding.THIN and lacking:
+            line = lacking
         if unreachable:
             line += f"; does not answer: {', '.join(unreachable)}"
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
 
-    def _silent(self, asked: float, why: str) -> None:
+    def _broken(self, asked: float, err: Exception) -> None:
+        """Begin anew, from the samples: what a judge that broke half-way thinks is worth nothing."""
+        self._aligner = None
+        self._silent(asked, f"the judge itself failed: {type(err).__name__}: {err}", patience_s=0.0)
+
+    def _silent(self, asked: float, why: str, *, patience_s: float = PATIENCE_S) -> None:
         """No news: a verdict against the candidate stands, anything else is silence after a while."""
         if self.state.finding is Finding.FAILED:
             return
-        if asked - self.state.seen_at > PATIENCE_S or self.state.finding is Finding.BLIND:
+        if asked - self.state.seen_at > patience_s or self.state.finding is Finding.BLIND:
+            trips = len(self.judge.trips) if self.judge else 0
             self.state = replace(
-                self.state, finding=Finding.BLIND, reading=Reading(asked, error=why), line=why
-            )
+                self.state, finding=Finding.BLIND, reading=Reading(asked, error=why), line=why,
+                trips=max(trips, self.state.trips),
+            )  # fmt: skip
         if why != self._told:
             log.warning("%s: %s", self.gate.name, why)
             self._told = why

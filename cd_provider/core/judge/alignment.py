@@ -44,7 +44,8 @@ class Aligner:
     once at the end, it gives the same ticks as long as nothing came late.
 
     :param started_at: epoch seconds since when the candidate is judged; a series whose first sample is younger
-        began at 0. The first answer has to reach back beyond it.
+        began at 0. The first answer has to reach back beyond it. Of stable only a pod that was read before has series
+        that begin at 0: one that is first read later, such as after a metrics server lost its data, may be old.
     :param interval_s: between two samples of one series.
     """
 
@@ -53,6 +54,7 @@ class Aligner:
         self.notes = Notes()
         self._followers: dict[str, Follower] = {}
         self._piles: dict[int, dict[tuple[Side, str], Pile]] = defaultdict(dict)
+        self._first_read: dict[tuple[Side, str], float] = {}
         self._read_upto: dict[tuple[Side, str], float] = {}
         self._edges: dict[tuple[Side, str], set[float]] = defaultdict(set)
         self._given = 0
@@ -63,20 +65,24 @@ class Aligner:
 
         :raises ArgumentError: a series is no counter.
         """
-        for series in answer:
+        new = [series for series in answer if series.samples]
+        for series in new:
+            pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
+            self._first_read[pod] = min(first, self._first_read.get(pod, first))
+        for series in new:
             self._take(series)
         return list(self._complete())
 
     def _take(self, series: Series) -> None:
-        if not series.samples:
-            return
         pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
-        young = first > self.started_at and not series.old
+        known = series.side == "candidate" or first > self._first_read[pod]
+        young = known and first > self.started_at and not series.old
         follower = self._followers.setdefault(series.id, Follower(from_zero=young))
         if series.edge is not None:
             self._edges[pod].add(series.edge)
-        newest = max(at for at, _ in series.samples)
-        self._read_upto[pod] = max(newest, self._read_upto.get(pod, newest))
+        numbers = [at for at, value in series.samples if math.isfinite(value)]
+        if numbers:  # what is no number was not read
+            self._read_upto[pod] = max(max(numbers), self._read_upto.get(pod, numbers[0]))
         for step in follower.steps(series, self.notes):
             if step.at > self.started_at:
                 tick = max(self._given + 1, math.ceil((step.at - self.started_at) / self.interval_s))

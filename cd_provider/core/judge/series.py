@@ -15,6 +15,7 @@ from typing import Literal
 from cd_provider.exceptions import ArgumentError
 
 Side = Literal["candidate", "stable"]
+FALLS, FALLS_PART = 4, 0.2  # as often as that, and in so large a part of its samples, no counter falls
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,15 @@ class Follower:
 
     from_zero: bool
     last: tuple[float, float] | None = None
+    taken: int = 0  # samples
+    falls: int = 0  # of those, how many were below the one before
     seen: set[float] = field(default_factory=set)
 
     def steps(self, series: Series, notes: Notes) -> Iterator[Step]:
         """
         Give what is new, in order of time.
 
-        :raises ArgumentError: a value below 0: it is no counter.
+        :raises ArgumentError: a value below 0, or one that falls again and again: it is no counter.
         """
         for at, value in sorted(set(series.samples)):
             if at in self.seen or (self.last and at <= self.last[0]):
@@ -103,8 +106,19 @@ class Follower:
                 )
             if (step := self._step(at, value)) is not None:
                 notes.resets += step.reset
+                self._check(series.id, step)
                 yield step
         self._forget()
+
+    def _check(self, id: str, step: Step) -> None:
+        """Refuse a gauge, which goes up and down; a process that ends every few samples looks the same."""
+        self.taken += 1
+        self.falls += step.reset
+        if self.falls >= FALLS and self.falls >= FALLS_PART * self.taken:
+            raise ArgumentError(
+                f"{id} fell {self.falls} times in {self.taken} samples, expected a counter: it falls only when its "
+                "process begins anew. Name a counter, or look why the process ends again and again."
+            )
 
     def _step(self, at: float, value: float) -> Step | None:
         before, self.last = self.last, (at, value)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cd_provider.core.gate import Gate, promql
+from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.core.names import CANDIDATE, RECORD, SIDE, compact
 from cd_provider.core.refuse import blind_gates, long_names, owners, pick_container, refusals, strangers
 from cd_provider.core.release import Record, Release
@@ -198,6 +199,17 @@ def test_a_gate_that_cannot_fail_is_named(changed: dict[str, Any], said: str) ->
     (reason,) = blind_gates([gate(), gate(**changed)], STEPS)
 
     assert said in reason
+
+
+@pytest.mark.parametrize(("every_s", "seldom"), [(30, False), (31, True)])
+def test_a_judge_that_looks_less_often_than_a_step_lasts_is_named(every_s: float, seldom: bool) -> None:
+    found = blind_gates([JudgeGate.parse(judge(preset="demo", every_s=every_s))], STEPS)
+
+    assert bool(found) is seldom
+    if seldom:
+        assert (
+            "'judge' looks every 31 s, but the shortest step takes 30 s: it would judge nothing" in found[0]
+        )
 
 
 # --- the candidate's names ----------------------------------------------------------------------------------

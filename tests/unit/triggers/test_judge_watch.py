@@ -11,7 +11,7 @@ from cd_provider.core.finding import Finding
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import JudgeGate, judge
-from cd_provider.exceptions import MetricsUnavailableError
+from cd_provider.exceptions import MetricQueryError, MetricsUnavailableError
 from cd_provider.triggers.judge_watch import JudgeWatch, interval
 from tests.fakes import FakeCounters
 
@@ -167,16 +167,21 @@ async def test_a_verdict_against_it_stands_whatever_comes_after() -> None:
     assert watch.state.finding is Finding.FAILED
 
 
-async def test_without_a_history_it_goes_by_what_is_assumed() -> None:
+@pytest.mark.parametrize("after_s", [0.0, 65.0])
+async def test_without_a_history_it_goes_by_what_is_assumed(after_s: float) -> None:
+    """At once where asking again changes nothing; an outage is waited out for a minute."""
     service = Service(bad=0.3)
-    service.source.fault = MetricsUnavailableError("too much")
+    service.source.fault = MetricsUnavailableError("no answer") if after_s else MetricQueryError("too much")
     watch = service.watch()
     watch.open(at=BEGAN)
+    await look(service, watch)
+    assert (watch.judge is None) == bool(after_s)
+    service.now += after_s
     await look(service, watch)
     assert watch.judge is not None
     service.source.fault = None
 
-    await follow(service, watch, lambda: watch.state.trips == 1, at_most_s=30)
+    await follow(service, watch, lambda: watch.state.trips > 0, at_most_s=after_s + 30)
 
     assert not watch.judge.past.known
 

@@ -53,6 +53,30 @@ def test_a_pod_that_came_later_counts_from_its_first_request() -> None:
     assert ticks[-1].candidate == {"c2": Counts(8)}
 
 
+def test_a_stable_pod_that_is_first_read_later_may_be_old_and_counts_from_there() -> None:
+    """Such as after a metrics server lost its data: taken for newborn, two hours would lie in one tick."""
+    ticks = aligner().feed([
+        requests("candidate", "c1", 0, 0, 5, 10, 15), requests("stable", "s1", 90_000, 90_050, first=1010.0),
+    ])  # fmt: skip
+
+    assert [total(tick.stable).requests for tick in ticks] == [0, 0, 50]
+
+
+def test_a_new_series_of_a_stable_pod_that_was_read_before_counts_from_nothing() -> None:
+    ticks = aligner().feed([
+        requests("candidate", "c1", 0, 0, 5, 10), stable(0, 0, 40, 80),
+        requests("stable", "s1", 3, first=1010.0, bad=True),
+    ])  # fmt: skip
+
+    assert total(ticks[-1].stable) == Counts(43, 3)
+
+
+def test_a_sample_that_is_no_number_is_none() -> None:
+    silent = [requests("candidate", "c1", 0, 0, math.nan, math.nan), stable(0, 0, math.nan, math.nan)]
+
+    assert aligner().feed(silent) == []
+
+
 def test_a_tick_waits_for_a_pod_that_is_not_read_yet_but_not_for_ever() -> None:
     seen = aligner()
 

@@ -68,6 +68,25 @@ def test_what_falls_below_nothing_is_no_counter() -> None:
         follow([(10, 5), (15, -1)])
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[50, 57, 43] * 6, [1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 1, 5, 9, 13, 2]],
+    ids=["a gauge", "a process that ends every twenty seconds"],
+)
+def test_what_falls_again_and_again_is_no_counter(values: list[int]) -> None:
+    with pytest.raises(ArgumentError, match=r"^s fell 4 times in \d+ samples, expected a counter"):
+        follow([(5.0 * number, value) for number, value in enumerate(values)])
+
+
+def test_a_process_that_ends_once_in_a_while_is_still_counted() -> None:
+    values = [number % 12 for number in range(96)]
+
+    steps, notes = follow([(5.0 * number, value) for number, value in enumerate(values)])
+
+    assert notes.resets == 7
+    assert len(steps) == 95
+
+
 counters = st.lists(st.integers(0, 50), min_size=1, max_size=30)
 
 
