@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 from cd_provider.core.judge.drift import Drift, over
 from cd_provider.core.judge.latency import Shape
@@ -19,12 +19,11 @@ PART = 0.35  # of alpha, for each of the two boundaries; half of it for each met
 EARLIEST = 0.05  # of the information: before it the second boundary is as high as here
 
 
-@dataclass(frozen=True, slots=True)
-class Lean:
+class Lean(NamedTuple):
     """
     Where one metric's sum stands: in standard deviations, without its strongest pod, and as evidence.
 
-    :param far: beyond one of the boundaries. :param convicts: the same, and most of it stays without any one pod.
+    ``far``: beyond one of the boundaries; ``convicts``: the same, and most of it stays without any one pod.
     """
 
     deviations: float
