@@ -8,14 +8,14 @@ many witnesses), and by how much pods of one version differ from each other, on 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
 from cd_provider.core.judge.counts import Counts, Tick, bare, check, together
 from cd_provider.core.judge.ranks import savage, score_of, variance_of
+from cd_provider.core.judge.stretches import chunks, minutes, together_over
 
 SCALES_S = (60.0, 300.0, 900.0)
 CHUNK_S = 300.0
@@ -94,9 +94,9 @@ def look_back(ticks: Sequence[Tick]) -> Past:
     check(*ticks)
     edges = ticks[-1].edges if ticks else ()
     ticks = [tick if tick.edges == edges else _without_latency(tick) for tick in ticks]
-    minutes = _minutes(ticks)
-    pods = {pod for minute in minutes for pod in minute.done}
-    sums = together(one for minute in minutes for one in minute.done.values())
+    found = minutes(ticks)
+    pods = {pod for minute in found for pod in minute.done}
+    sums = together(one for minute in found for one in minute.done.values())
     if not sums.requests:
         return Past()
     cluster = _cluster(ticks, sums)
@@ -108,7 +108,7 @@ def look_back(ticks: Sequence[Tick]) -> Past:
     variance = variance_of(sums.slow, scores)
     errors, slow = [], []
     for scale_s in SCALES_S:
-        blocks = list(_blocks(minutes, scale_s))
+        blocks = list(together_over(found, scale_s))
         inflated = 1.0 + 2.0 / math.sqrt(max(1, len(blocks) * (len(pods) - 1)))
         errors.append(inflated * _usual([_errors(block) for block in blocks], cluster or UNKNOWN_CLUSTER))
         slow.append(inflated * _usual([_scores(block, scores, variance) for block in blocks], 1.0))
@@ -125,9 +125,7 @@ def _without_latency(tick: Tick) -> Tick:
 def _cluster(ticks: Sequence[Tick], sums: Counts) -> float | None:
     """Give how many errors come together, by the median stretch of five minutes; None: too few to tell."""
     found = []
-    for number, chunk in _chunks(ticks, CHUNK_S).items():
-        if not _is_whole(number, len(chunk) * ticks[-1].span_s, CHUNK_S):
-            continue
+    for chunk in chunks(ticks, CHUNK_S):
         seen = Residuals()
         for tick in chunk:
             seen += _errors(tick.stable) if len(tick.stable) > 1 else _alone(tick, sums)
@@ -193,54 +191,3 @@ def _falling(values: Iterable[float]) -> tuple[float, ...]:
     for value in values:
         found.append(min([value, *found]))
     return tuple(found)
-
-
-def _chunks(ticks: Sequence[Tick], length_s: float) -> dict[int, list[Tick]]:
-    """Cut into stretches of a length, counted backwards from the end; the last one is number 0."""
-    end, cut = ticks[-1].at if ticks else 0.0, defaultdict[int, list[Tick]](list)
-    for tick in ticks:
-        cut[math.floor((end - tick.at) / length_s + 1e-9)].append(tick)
-    return cut
-
-
-def _is_whole(number: int, seen_s: float, length_s: float) -> bool:
-    """Whether a stretch counts: a part of one at the beginning does not."""
-    return seen_s >= length_s * 0.75 or number == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """What each pod did in some minute; ``seen_s``: how much of it was seen."""
-
-    number: int
-    seen_s: float
-    done: Mapping[str, Counts]
-
-
-def _minutes(ticks: Sequence[Tick]) -> list[Stretch]:
-    """Add up the minutes, counted backwards from the end; the oldest first."""
-    cut = _chunks(ticks, SCALES_S[0])
-    return [
-        Stretch(
-            number, len(cut[number]) * cut[number][-1].span_s, _by_pod(tick.stable for tick in cut[number])
-        )
-        for number in sorted(cut, reverse=True)
-    ]
-
-
-def _by_pod(many: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
-    done = defaultdict[str, list[Counts]](list)
-    for pods in many:
-        for pod, one in pods.items():
-            done[pod].append(one)
-    return {pod: together(each) for pod, each in done.items()}
-
-
-def _blocks(minutes: Sequence[Stretch], length_s: float) -> Iterator[dict[str, Counts]]:
-    """Give what each pod did in each stretch of whole minutes."""
-    cut = defaultdict[int, list[Stretch]](list)
-    for minute in minutes:
-        cut[minute.number // round(length_s / SCALES_S[0])].append(minute)
-    for number, parts in cut.items():
-        if _is_whole(number, sum(one.seen_s for one in parts), length_s):
-            yield _by_pod(one.done for one in parts)

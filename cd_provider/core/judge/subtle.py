@@ -57,12 +57,12 @@ class SubtleLane:
 
     def _errors(self, seen: Scene, ended: Sequence[bool]) -> None:
         times, stable = self.settings.ignore.errors, seen.stable
-        amounts = {}
-        for view, arm in seen.views.items():
+        events, amounts = seen.whole.errors + stable.errors, dict.fromkeys(seen.views, 0.0)
+        for view, arm in seen.views.items() if events else ():
             share = share_of(times, arm.requests, stable.requests)
             amounts[view] = arm.errors - (arm.errors + stable.errors) * share if share else 0.0
         share = share_of(times, seen.whole.requests, stable.requests)
-        scale = (seen.whole.errors + stable.errors) * share * (1.0 - share)
+        scale = events * share * (1.0 - share)
         self.errors.add(seen, amounts, ended, chance=self.cluster * scale, scale=scale)
 
     def _latency(self, seen: Scene, shape: Shape, ended: Sequence[bool]) -> None:

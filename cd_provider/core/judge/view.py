@@ -13,7 +13,6 @@ from cd_provider.core.judge.ranks import Contrast, contrast, score_of
 
 WHOLE = ""
 """The name of the view with all pods; every other one is named by the pod that it leaves out."""
-NOTHING: tuple[tuple[()], ...] = ((),) * 7
 
 
 class Arm(NamedTuple):
@@ -50,9 +49,9 @@ class Arm(NamedTuple):
     @classmethod
     def together(cls, parts: Collection[Arm]) -> Arm:
         """Add up."""
-        requests, errors, timed, in_first, beyond, score, square = (
-            zip(*parts, strict=True) if parts else NOTHING
-        )
+        if not parts:
+            return cls(0.0, 0.0)
+        requests, errors, timed, in_first, beyond, score, square = zip(*parts, strict=True)
         edges = tuple(map(sum, zip(*filter(None, beyond), strict=True)))
         return cls(sum(requests), sum(errors), sum(timed), sum(in_first), edges, sum(score), sum(square))
 
