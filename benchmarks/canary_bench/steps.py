@@ -34,22 +34,24 @@ class Steps:
 
     def ticks(self) -> Iterator[Tick]:
         """Give them one by one."""
+        pods = [(name, bool(its)) for name, its in zip(self.pods.names, self.pods.is_candidate, strict=True)]
         for first in range(0, len(self.ends), AT_ONCE):
             rows = slice(first, first + AT_ONCE)
             parts = (self.ends[rows].tolist(), self.done[rows].tolist(), self.there[rows].tolist())
             for at, row, there in zip(*parts, strict=True):
-                yield Tick(at, self.span_s, *self._sides(row, there), EDGES)
+                yield Tick(at, self.span_s, *sides(pods, row, there), EDGES)
 
-    def _sides(
-        self, row: list[list[float]], there: list[bool]
-    ) -> tuple[dict[str, Counts], dict[str, Counts]]:
-        both: tuple[dict[str, Counts], dict[str, Counts]] = ({}, {})
-        for name, its, (requests, errors, *slow), is_there in zip(
-            self.pods.names, self.pods.is_candidate, row, there, strict=True
-        ):
-            if is_there:
-                both[0 if its else 1][name] = Counts(requests, errors, tuple(slow))
-        return both
+
+def sides(
+    pods: list[tuple[str, bool]], row: list[list[float]], there: list[bool]
+) -> tuple[dict[str, Counts], dict[str, Counts]]:
+    """Give what (candidate, stable) did in one tick; of each pod it is known whether it is the candidate's."""
+    candidate: dict[str, Counts] = {}
+    stable: dict[str, Counts] = {}
+    for (name, its), done, is_there in zip(pods, row, there, strict=True):
+        if is_there:
+            (candidate if its else stable)[name] = Counts(done[0], done[1], tuple(done[2:]))
+    return candidate, stable
 
 
 def steps(seen: Counted) -> Steps:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
 from cd_provider.core.judge.likelihood import RatioEvidence, ShareEvidence
-from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.settings import JudgeSettings, Tolerance
 from cd_provider.core.judge.view import WHOLE, Arm, Scene
 
 SLOWER = (1.2, 1.5, 3.0, 10.0)  # times more requests beyond an edge than is tolerated
+MOST_WAITING = 600  # ticks that wait to be weighed without each pod, some kilobytes each
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,9 @@ class ErrorsEvidence:
         self.ratio = RatioEvidence(cluster=cluster, began_at=began_at)
         self.share = ShareEvidence(cluster=cluster, began_at=began_at)
 
-    def step(self, at: float, ours: Arm, stable: Arm, settings: JudgeSettings, *, cold: bool) -> None:
-        tolerated = settings.cold_at if cold else settings.clear_at
-        self.ratio.times, self.share.share = tolerated.errors, tolerated.share
-        self.ratio.step(at, (ours.errors, stable.errors), (ours.requests, stable.requests))
+    def step(self, at: float, ours: Arm, stable: Arm, tolerated: Tolerance) -> None:
+        self.ratio.times, self.share.share = (tolerated.errors,), tolerated.share
+        self.ratio.step(at, (ours.errors,), (stable.errors,), (ours.requests, stable.requests))
         self.share.step(at, ours.errors, ours.requests)
 
     @property
@@ -72,35 +72,30 @@ class ErrorsEvidence:
         return found
 
 
-class LatencyEvidence:
+class LatencyEvidence(RatioEvidence):
     """More requests beyond some edge than if all were so much slower: the mean over a few edges."""
 
     def __init__(self, began_at: float) -> None:
-        self.edges = [RatioEvidence(alternatives=SLOWER, began_at=began_at) for _ in EXCEEDED_BY]
+        super().__init__(alternatives=SLOWER, began_at=began_at, kinds=len(EXCEEDED_BY))
 
-    def step(self, at: float, ours: Arm, stable: Arm, times: tuple[float, ...]) -> None:
-        exposure = (ours.timed, stable.timed)
-        for edge, tolerated, mine, its in zip(self.edges, times, ours.beyond, stable.beyond, strict=True):
-            edge.times = tolerated
-            edge.step(at, (mine, its), exposure)
+    def look(self, at: float, ours: Arm, stable: Arm, times: tuple[float, ...]) -> None:
+        self.times = times
+        self.step(at, ours.beyond, stable.beyond, (ours.timed, stable.timed))
 
-    @property
-    def evidence(self) -> float:
-        return sum(edge.evidence for edge in self.edges) / len(self.edges)
 
-    @property
-    def most(self) -> float:
-        return sum(edge.most for edge in self.edges) / len(self.edges)
+class Look(NamedTuple):
+    """One tick, with what was tolerated in it; ``times``: of the latencies, None without buckets."""
 
-    def copy(self) -> Self:
-        found = copy(self)
-        found.edges = list(map(copy, self.edges))
-        return found
+    seen: Scene
+    tolerated: Tolerance
+    times: tuple[float, ...] | None
 
 
 class ClearLane:
     """
     Looks at one tick after the other.
+
+    What is left without each pod is weighed when somebody asks: only when the whole speaks against the candidate.
 
     :param cluster: how many errors come together, at least 1.
     """
@@ -109,29 +104,59 @@ class ClearLane:
         self.settings = settings
         self._errors = {WHOLE: ErrorsEvidence(0.0, cluster)}
         self._latency = {WHOLE: LatencyEvidence(0.0)}
+        self._waiting: list[Look] = []  # weighed with all pods, not yet without each
         self._weights: dict[str, Weight] = {}  # of this tick, as far as somebody asked
 
     def step(self, seen: Scene, shape: Shape | None) -> None:
         """Take the next tick."""
         self._weights.clear()
         cold = not self.settings.fresh and seen.at <= self.settings.cold_s + 1e-9
-        times = shape.tolerated[1 if cold else 0] if shape else None
+        tolerated = self.settings.cold_at if cold else self.settings.clear_at
+        look = Look(seen, tolerated, shape.tolerated[1 if cold else 0] if shape else None)
         for view in seen.views:
             if view not in self._errors:  # a pod that came later: until then it carried nothing
                 self._errors[view] = self._errors[WHOLE].copy()
-                self._latency[view] = self._latency[WHOLE].copy()
-        for view, arm in seen.views.items():
-            self._errors[view].step(seen.at, arm, seen.stable, self.settings, cold=cold)
-            if times and arm.beyond and seen.stable.beyond:
-                self._latency[view].step(seen.at, arm, seen.stable, times)
+                self._latency[view] = copy(self._latency[WHOLE])
+        self._weigh(WHOLE, look)
+        self._waiting.append(look)
+        if len(self._waiting) >= MOST_WAITING:
+            self._catch_up()
+
+    def _weigh(self, view: str, look: Look) -> None:
+        seen, tolerated, times = look
+        arm = seen.views[view]
+        self._errors[view].step(seen.at, arm, seen.stable, tolerated)
+        if times and arm.beyond and seen.stable.beyond:
+            self._latency[view].look(seen.at, arm, seen.stable, times)
+
+    def _catch_up(self) -> None:
+        for look in self._waiting:
+            for view in look.seen.views:
+                if view != WHOLE:
+                    self._weigh(view, look)
+        self._waiting.clear()
 
     def convicts(self) -> Metric | None:
         """Name the metric that convicts, if any does."""
-        if self._errors[WHOLE].most >= self.settings.clear and self.errors.convicts(self.settings):
+        if self._may_weigh(self._errors[WHOLE], self.settings.clear) and self.errors.convicts(self.settings):
             return "errors"
-        if self._latency[WHOLE].most >= self.settings.clear and self.latency.convicts(self.settings):
+        if self._may_weigh(self._latency[WHOLE], self.settings.clear) and self.latency.convicts(
+            self.settings
+        ):
             return "latency"
         return None
+
+    @property
+    def leans(self) -> bool:
+        """Whether anything speaks against the candidate, whichever pod is left out."""
+        return (self._may_weigh(self._errors[WHOLE], 1.0) and self.errors.leans) or (
+            self._may_weigh(self._latency[WHOLE], 1.0) and self.latency.leans
+        )
+
+    @staticmethod
+    def _may_weigh(whole: ViewEvidence, least: float) -> bool:
+        """Say at little cost whether it is worth while to weigh all views."""
+        return whole.most >= least and whole.evidence >= least
 
     @property
     def errors(self) -> Weight:
@@ -143,6 +168,7 @@ class ClearLane:
 
     def _weight(self, metric: Metric, views: Mapping[str, ViewEvidence]) -> Weight:
         if metric not in self._weights:
+            self._catch_up()
             self._weights[metric] = _weight({view: one.evidence for view, one in views.items()})
         return self._weights[metric]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from operator import add, sub
 
 from cd_provider.exceptions import ArgumentError
@@ -79,27 +79,29 @@ def bare(pods: Mapping[str, Counts]) -> Counts:
     return Counts(sum([one.requests for one in every], 0.0), sum([one.errors for one in every], 0.0))
 
 
-def check(tick: Tick) -> None:
+def check(*ticks: Tick) -> None:
     """
     Refuse what no counter can do.
 
     :raises ArgumentError: a count is no number, or below 0.
     """
-    for side, pods in (("candidate", tick.candidate), ("stable", tick.stable)):
-        for pod, done in pods.items():
-            if _may_be(done):
-                continue
-            for what, count in _named(done):
-                if not 0.0 <= count < math.inf:
-                    raise ArgumentError(
-                        f"{side} pod {pod} at {tick.at:g}: saw {count:g} {what}, expected 0 or more."
-                    )
+    if _may_be([done for tick in ticks for pods in (tick.candidate, tick.stable) for done in pods.values()]):
+        return
+    for tick in ticks:
+        for side, pods in (("candidate", tick.candidate), ("stable", tick.stable)):
+            for pod, done in pods.items():
+                for what, count in _named(done):
+                    if not 0.0 <= count < math.inf:
+                        raise ArgumentError(
+                            f"{side} pod {pod} at {tick.at:g}: saw {count:g} {what}, expected 0 or more."
+                        )
 
 
-def _may_be(done: Counts) -> bool:
+def _may_be(many: Sequence[Counts]) -> bool:
     """Say at little cost that nothing is wrong; a sum is finite only if all of it is, and no NaN is in it."""
-    counts = (done.requests, done.errors, *done.slow)
-    return min(counts) >= 0.0 and sum(counts) < math.inf
+    counts = [one.requests for one in many] + [one.errors for one in many]
+    counts += chain.from_iterable([one.slow for one in many])
+    return min(counts, default=0.0) >= 0.0 and sum(counts) < math.inf
 
 
 def _named(done: Counts) -> Iterator[tuple[str, float]]:

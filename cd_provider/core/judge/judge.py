@@ -69,7 +69,7 @@ class Judge:
         self.pods += [pod for pod in tick.candidate if pod not in self.pods]
         seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
         self.at = seen.at
-        self.story.add(seen.sums, tick.edges)
+        self.story.add(tick)
         self.clear.step(seen, self._shape)
         self.subtle.step(seen, self._shape)
         self.harmless.step(tick, seen, self._shape)
@@ -115,7 +115,7 @@ class Judge:
 
     def calm(self, at: float) -> bool:
         """Say whether nothing leans towards worse now, whichever pod is left out: what a step needs to end."""
-        if self.clear.errors.leans or self.clear.latency.leans or self.harmless.tail_leans:
+        if self.clear.leans or self.harmless.tail_leans:
             return False
         return all(lean.weakest <= self.settings.leaning for lean in self.subtle.look(at) or ())
 

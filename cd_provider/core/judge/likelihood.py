@@ -12,7 +12,10 @@ Source: Lindon and Malek, "Anytime-valid inference for multinomial count data" (
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from math import log1p
 
 ALTERNATIVES = (1.5, 3.0, 10.0, 40.0)  # times worse than what is tolerated
 BLOCK_S = 60.0
@@ -36,53 +39,47 @@ def share_of(times: float, ours: float, theirs: float) -> float:
 @dataclass
 class Evidence:
     """
-    Evidence over blocks of a minute, the mean over some alternatives.
+    Evidence over blocks of a minute, the mean over kinds of events, and over some alternatives for each.
 
-    For each alternative it is what earlier blocks left, times what this one has so far, capped: a capped
-    supermartingale is one. Beginning anew is not free: the chance of a false conviction grows by ``RESTART`` of alpha
-    with each block, a sixth over half an hour.
+    For each of those it is what earlier blocks left, times what this one has so far, capped: a capped supermartingale
+    is one, and so is a mean of them. Beginning anew is not free: the chance of a false conviction grows by ``RESTART``
+    of alpha with each block, a sixth over half an hour.
 
     :param cluster: how many events come together, at least 1: their logarithms are divided by it, since five retries
         of one request are not five witnesses.
     :param alternatives: how many times worse than tolerated the candidate may be.
     :param began_at: when the first block began; None: with the first tick.
+    :param kinds: how many kinds of events are counted.
     """
 
     cluster: float = 1.0
     alternatives: tuple[float, ...] = ALTERNATIVES
     began_at: float | None = None
+    kinds: int = 1
     most: float = field(init=False, default=BLOCK_CAP)
     """What it can grow to before the block is over: whoever needs more need not ask until then."""
 
     def __post_init__(self) -> None:
         self._until = -math.inf if self.began_at is None else self.began_at + BLOCK_S + 1e-6
-        # what each event of the candidate speaks for them
-        self._logs = tuple(map(math.log, self.alternatives))
-        self._kept = [1.0] * len(self.alternatives)  # what earlier blocks left
-        self._begin()
+        # for each alternative: what an event of the candidate speaks for it, and by how much it is beyond 1
+        self._words = tuple((math.log(worse), worse - 1.0) for worse in self.alternatives)
+        self._kept = [1.0] * len(self.alternatives) * self.kinds
+        self.block = self._empty()
 
-    def _begin(self) -> None:
-        self._events = 0.0  # of the candidate, in this block
-        self._against = [0.0] * len(self.alternatives)  # what this block speaks against them
+    def _empty(self) -> list[list[float]]:
+        """Give a block in which nothing happened: the logarithm of the likelihood ratio, kind by alternative."""
+        return [[0.0] * len(self.alternatives) for _ in range(self.kinds)]
 
     @property
     def evidence(self) -> float:
         """As a number to bet: 20 means odds of 20 to 1 against what is doubted."""
-        return sum(self._each()) / len(self.alternatives)
-
-    @property
-    def block(self) -> list[float]:
-        """For each alternative the logarithm of the likelihood ratio, in this block alone."""
-        scale = max(1.0, self.cluster)
-        return [
-            (self._events * log - against) / scale
-            for log, against in zip(self._logs, self._against, strict=True)
-        ]
+        return sum(self._each()) / len(self._kept)
 
     def _each(self) -> list[float]:
+        scale = max(1.0, self.cluster)
         return [
-            kept * min(BLOCK_CAP, math.exp(min(log, 50.0)))
-            for kept, log in zip(self._kept, self.block, strict=True)
+            kept * min(BLOCK_CAP, math.exp(min(log / scale, 50.0)))
+            for kept, log in zip(self._kept, chain(*self.block), strict=True)
         ]
 
     def _close(self, at: float) -> None:
@@ -91,7 +88,7 @@ class Evidence:
             self._until = at + BLOCK_S + 1e-6
         while at > self._until:
             self._kept = [(1.0 - RESTART) * one + RESTART for one in self._each()]
-            self._begin()
+            self.block = self._empty()
             # rounded as the evidence is, which never exceeds it
             self.most = sum([one * BLOCK_CAP for one in self._kept]) / len(self._kept)
             self._until += BLOCK_S
@@ -102,31 +99,37 @@ class RatioEvidence(Evidence):
     """
     Evidence that the candidate has more than ``times`` the events of stable.
 
-    :param times: what is tolerated; may change from tick to tick, as long as it does not depend on the tick's events.
+    :param times: what is tolerated of each kind; may change from tick to tick, as long as it does not depend on the
+        tick's events.
     """
 
-    times: float = 1.0
+    times: Sequence[float] = (1.0,)
 
-    def step(self, at: float, events: tuple[float, float], exposure: tuple[float, float]) -> None:
+    def step(
+        self, at: float, ours: Sequence[float], theirs: Sequence[float], exposure: tuple[float, float]
+    ) -> None:
         """
         Take what happened since the last tick.
 
         A tick in which one side had no requests says nothing about the other.
 
-        :param at: seconds, the end of the tick. :param events: the candidate's, stable's.
-        :param exposure: requests, the same way.
+        :param at: seconds, the end of the tick. :param ours: the candidate's events of each kind.
+        :param theirs: stable's. :param exposure: requests of both.
         """
         if at > self._until:
             self._close(at)
-        both = events[0] + events[1]
-        share = share_of(self.times, *exposure) if both else 0.0
-        if not share:
+        if min(exposure) <= 0.0:
             return
-        self._events += events[0]
-        self._against = [
-            against + both * math.log1p((worse - 1.0) * share)
-            for against, worse in zip(self._against, self.alternatives, strict=True)
-        ]
+        found = []
+        for logs, times, mine, its in zip(self.block, self.times, ours, theirs, strict=True):
+            if both := mine + its:
+                share = share_of(times, *exposure)
+                logs = [
+                    log + mine * word - both * log1p(more * share)
+                    for log, (word, more) in zip(logs, self._words, strict=True)
+                ]
+            found.append(logs)
+        self.block = found
 
 
 @dataclass
@@ -143,9 +146,10 @@ class ShareEvidence(Evidence):
         """Take what happened since the last tick."""
         if at > self._until:
             self._close(at)
-        self._events += errors
         expected = self.share * requests
-        self._against = [
-            against + expected * (worse - 1.0)
-            for against, worse in zip(self._against, self.alternatives, strict=True)
+        self.block = [
+            [
+                log + errors * word - expected * more
+                for log, (word, more) in zip(self.block[0], self._words, strict=True)
+            ]
         ]

@@ -8,14 +8,14 @@ many witnesses), and by how much pods of one version differ from each other, on 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
 from cd_provider.core.judge.counts import Counts, Tick, bare, check, together
 from cd_provider.core.judge.ranks import savage, score_of, variance_of
+from cd_provider.core.judge.stretches import chunks, minutes, together_over
 
 SCALES_S = (60.0, 300.0, 900.0)
 CHUNK_S = 300.0
@@ -91,13 +91,13 @@ def look_back(ticks: Sequence[Tick]) -> Past:
 
     :raises ArgumentError: a count is no number, or below 0.
     """
-    for tick in ticks:
-        check(tick)
+    check(*ticks)
     edges = ticks[-1].edges if ticks else ()
     ticks = [tick if tick.edges == edges else _without_latency(tick) for tick in ticks]
-    sums = together(one for tick in ticks for one in tick.stable.values())
-    pods = {pod for tick in ticks for pod in tick.stable}
-    if not ticks or not sums.requests:
+    found = minutes(ticks)
+    pods = {pod for minute in found for pod in minute.done}
+    sums = together(one for minute in found for one in minute.done.values())
+    if not sums.requests:
         return Past()
     cluster = _cluster(ticks, sums)
     if len(pods) < 2:
@@ -108,7 +108,7 @@ def look_back(ticks: Sequence[Tick]) -> Past:
     variance = variance_of(sums.slow, scores)
     errors, slow = [], []
     for scale_s in SCALES_S:
-        blocks = list(_blocks(ticks, scale_s))
+        blocks = list(together_over(found, scale_s))
         inflated = 1.0 + 2.0 / math.sqrt(max(1, len(blocks) * (len(pods) - 1)))
         errors.append(inflated * _usual([_errors(block) for block in blocks], cluster or UNKNOWN_CLUSTER))
         slow.append(inflated * _usual([_scores(block, scores, variance) for block in blocks], 1.0))
@@ -125,7 +125,7 @@ def _without_latency(tick: Tick) -> Tick:
 def _cluster(ticks: Sequence[Tick], sums: Counts) -> float | None:
     """Give how many errors come together, by the median stretch of five minutes; None: too few to tell."""
     found = []
-    for chunk in _chunks(ticks, CHUNK_S):
+    for chunk in chunks(ticks, CHUNK_S):
         seen = Residuals()
         for tick in chunk:
             seen += _errors(tick.stable) if len(tick.stable) > 1 else _alone(tick, sums)
@@ -191,24 +191,3 @@ def _falling(values: Iterable[float]) -> tuple[float, ...]:
     for value in values:
         found.append(min([value, *found]))
     return tuple(found)
-
-
-def _chunks(ticks: Sequence[Tick], length_s: float) -> Iterator[list[Tick]]:
-    """Cut into stretches of a length, counted from the end; a part of one at the beginning is left out."""
-    end, cut = ticks[-1].at, defaultdict(list)
-    for tick in ticks:
-        cut[math.floor((end - tick.at) / length_s + 1e-9)].append(tick)
-    span_s = ticks[-1].span_s
-    for number in sorted(cut, reverse=True):
-        if len(cut[number]) * span_s >= length_s * 0.75 or number == 0:
-            yield cut[number]
-
-
-def _blocks(ticks: Sequence[Tick], length_s: float) -> Iterator[dict[str, Counts]]:
-    """Give what each pod did in each such stretch."""
-    for chunk in _chunks(ticks, length_s):
-        done = defaultdict[str, list[Counts]](list)
-        for tick in chunk:
-            for pod, one in tick.stable.items():
-                done[pod].append(one)
-        yield {pod: together(each) for pod, each in done.items()}

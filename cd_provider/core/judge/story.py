@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from cd_provider.core.judge.counts import Counts
+from cd_provider.core.judge.counts import Counts, Tick, together
 from cd_provider.core.judge.kayenta.points import cumulative, quantile
 from cd_provider.core.judge.verdict import Kind, Word
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cd_provider.core.judge.reasons import Reason
 
 IS = {"errors": "errors are", "latency": "latency is"}
+MOST_WAITING = 60  # ticks
 ONE_POD = "by one pod: it may be the version or its host"
 MOST_ODDS = 1e6  # beyond it a number says no more than "over a million"
 SAID: Mapping[Word, str] = {
@@ -30,19 +32,38 @@ SAID: Mapping[Word, str] = {
 
 
 class Story:
-    """Adds up what both sides did, for people only; no lane asks it."""
+    """Adds up what both sides did; people are told, and no lane asks. Many ticks are added up at once."""
 
     def __init__(self) -> None:
-        self.candidate, self.stable = Counts(), Counts()
+        self._sums = (Counts(), Counts())
+        self._waiting: list[Tick] = []
         self.edges: tuple[float, ...] = ()
 
-    def add(self, sums: tuple[Counts, Counts], edges: tuple[float, ...]) -> None:
-        """Take what both sides did in the next tick, with the ``edges`` of its buckets."""
-        if edges != self.edges:
-            self.candidate, self.stable = self.candidate.bare, self.stable.bare
-            self.edges = edges
-        self.candidate = self.candidate + sums[0]
-        self.stable = self.stable + sums[1]
+    def add(self, tick: Tick) -> None:
+        """Take the next tick."""
+        if tick.edges != self.edges:
+            self._sums = (self.candidate.bare, self.stable.bare)
+            self.edges = tick.edges
+        self._waiting.append(tick)
+        if len(self._waiting) >= MOST_WAITING:
+            self._add_up()
+
+    @property
+    def candidate(self) -> Counts:
+        self._add_up()
+        return self._sums[0]
+
+    @property
+    def stable(self) -> Counts:
+        self._add_up()
+        return self._sums[1]
+
+    def _add_up(self) -> None:
+        if self._waiting:
+            ours = together((self._sums[0], *chain(*(tick.candidate.values() for tick in self._waiting))))
+            theirs = together((self._sums[1], *chain(*(tick.stable.values() for tick in self._waiting))))
+            self._sums = (ours, theirs)
+            self._waiting.clear()
 
     def line(self, judge: Judge, kind: Kind | Literal["so far"], at: float, lane: str) -> str:
         """Say it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 from cd_provider.core.judge.drift import Drift, over
 from cd_provider.core.judge.latency import Shape
@@ -19,12 +19,11 @@ PART = 0.35  # of alpha, for each of the two boundaries; half of it for each met
 EARLIEST = 0.05  # of the information: before it the second boundary is as high as here
 
 
-@dataclass(frozen=True, slots=True)
-class Lean:
+class Lean(NamedTuple):
     """
     Where one metric's sum stands: in standard deviations, without its strongest pod, and as evidence.
 
-    :param far: beyond one of the boundaries. :param convicts: the same, and most of it stays without any one pod.
+    ``far``: beyond one of the boundaries; ``convicts``: the same, and most of it stays without any one pod.
     """
 
     deviations: float
@@ -58,12 +57,12 @@ class SubtleLane:
 
     def _errors(self, seen: Scene, ended: Sequence[bool]) -> None:
         times, stable = self.settings.ignore.errors, seen.stable
-        amounts = {}
-        for view, arm in seen.views.items():
+        events, amounts = seen.whole.errors + stable.errors, dict.fromkeys(seen.views, 0.0)
+        for view, arm in seen.views.items() if events else ():
             share = share_of(times, arm.requests, stable.requests)
             amounts[view] = arm.errors - (arm.errors + stable.errors) * share if share else 0.0
         share = share_of(times, seen.whole.requests, stable.requests)
-        scale = (seen.whole.errors + stable.errors) * share * (1.0 - share)
+        scale = events * share * (1.0 - share)
         self.errors.add(seen, amounts, ended, chance=self.cluster * scale, scale=scale)
 
     def _latency(self, seen: Scene, shape: Shape, ended: Sequence[bool]) -> None:

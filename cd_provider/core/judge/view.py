@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import sub
 from typing import NamedTuple
@@ -47,6 +47,15 @@ class Arm(NamedTuple):
         )  # fmt: skip
 
     @classmethod
+    def together(cls, parts: Collection[Arm]) -> Arm:
+        """Add up."""
+        if not parts:
+            return cls(0.0, 0.0)
+        requests, errors, timed, in_first, beyond, score, square = zip(*parts, strict=True)
+        edges = tuple(map(sum, zip(*filter(None, beyond), strict=True)))
+        return cls(sum(requests), sum(errors), sum(timed), sum(in_first), edges, sum(score), sum(square))
+
+    @classmethod
     def of(cls, done: Counts, shape: Shape | None) -> Arm:
         """Take what the lanes look at out of what was counted."""
         slow = done.slow
@@ -64,14 +73,12 @@ class Scene:
     """
     One tick as the lanes see it: ``at`` seconds since the candidate took traffic.
 
-    :param sums: what all pods of the candidate did, and all of stable's.
     :param whole: the candidate with all its pods. :param views: the same, and without each pod.
     :param contrast: of the latencies' scores, with all pods.
     """
 
     at: float
     span_s: float
-    sums: tuple[Counts, Counts]
     whole: Arm
     views: Mapping[str, Arm]
     stable: Arm
@@ -87,24 +94,13 @@ def scene(tick: Tick, *, began_at: float, known: Sequence[str], shape: Shape | N
     :param known: every pod of the candidate so far; one that is not in this tick is missing in nobody's view.
     :param shape: of latencies before this tick; None: no buckets.
     """
-    sums = (total(tick.candidate), total(tick.stable))
-    whole, stable = Arm.of(sums[0], shape), Arm.of(sums[1], shape)
-    views = {WHOLE: whole}
-    for pod in known:
-        done = tick.candidate.get(pod)
-        views[pod] = whole if done is None else whole.without(Arm.of(done, shape))
-    pods, found = (len(tick.candidate), len(tick.stable)), contrast(whole.scored, stable.scored)
+    pods = {pod: Arm.of(done, shape) for pod, done in tick.candidate.items()}
+    whole, stable = Arm.together(pods.values()), Arm.of(total(tick.stable), shape)
+    views = {pod: whole.without(pods[pod]) if pod in pods else whole for pod in known}
     return Scene(
-        tick.at - began_at,
-        tick.span_s,
-        sums,
-        whole,
-        views,
-        stable,
-        pods,
-        found,
-        score_variance(whole, stable),
-    )
+        tick.at - began_at, tick.span_s, whole, {WHOLE: whole, **views}, stable,
+        (len(pods), len(tick.stable)), contrast(whole.scored, stable.scored), score_variance(whole, stable),
+    )  # fmt: skip
 
 
 def score_variance(ours: Arm, stable: Arm) -> float:

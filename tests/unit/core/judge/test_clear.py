@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cd_provider.core.judge import clear
 from cd_provider.core.judge.clear import ClearLane, Weight
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.latency import Shape
@@ -90,6 +91,30 @@ def test_a_later_pod_has_carried_nothing_before_it_came() -> None:
     assert found.errors.evidence > SETTINGS.clear
     assert found.errors.without == "c0"
     assert found.errors.weakest < 1.0
+
+
+def late_and_bad(number: int) -> Tick:
+    """Give the ticks of two pods, of which the second comes after five minutes and fails more."""
+    ours = {"c0": Counts(50.0, 0.2)} | ({"c1": Counts(50.0, 1.0)} if number > 30 else {})
+    return Tick(10.0 * number, 10.0, ours, {"s": Counts(500.0, 0.5)})
+
+
+@pytest.mark.parametrize("most", [1, 7, 1000])
+def test_it_is_the_same_asked_after_every_tick_or_once_at_the_end(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clear, "MOST_WAITING", most)
+    often, once = ClearLane(SETTINGS, 1.0), ClearLane(SETTINGS, 1.0)
+    for number in range(1, 61):
+        tick = late_and_bad(number)
+        known = ["c0", "c1"] if number > 30 else ["c0"]
+        for one in (often, once):
+            one.step(scene(tick, began_at=0.0, known=known, shape=None), None)
+        assert often.leans is often.errors.leans
+        assert (often.convicts() == "errors") is often.errors.convicts(SETTINGS)
+
+    assert once.errors == often.errors
+    assert once.convicts() == "errors"
 
 
 def test_a_cold_candidate_beside_a_warm_baseline_may_be_worse_for_a_minute() -> None:

@@ -24,7 +24,7 @@ SAME = (0.0, 0.0, 0.0)
 
 def seen(at: float, span_s: float = 5.0, pods: tuple[int, int] = (2, 2)) -> Scene:
     nothing = Arm(0, 0)
-    return Scene(at, span_s, (Counts(), Counts()), nothing, {WHOLE: nothing}, nothing, pods, Contrast(), 0.0)
+    return Scene(at, span_s, nothing, {WHOLE: nothing}, nothing, pods, Contrast(), 0.0)
 
 
 def add(
