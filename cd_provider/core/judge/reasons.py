@@ -42,7 +42,6 @@ def reason(judge: Judge, at: float) -> Reason:
     if judge.settings.latency and not judge.tells_latency:
         return Reason("no latency", "three latency buckets around what is usual, the same on both sides")
     wanted = needed(judge)
-    wanted = math.ceil(wanted) if math.isfinite(wanted) else wanted  # no number of requests may be enough
     if not judge.calm(at) or 0 < wanted <= judge.harmless.requests:
         return Reason("leaning", "a clear difference, or none")
     return Reason("too few requests", wanted_in(wanted, ours.requests / at if at > 0 else 0.0))
@@ -124,6 +123,7 @@ def wanted_in(requests: float, per_second: float) -> str:
     """Write how many requests, and how long they take: ``about 9,000 candidate requests, 11 h at this rate``."""
     if not math.isfinite(requests):
         return "more pods: those of one version differ here by as much"
+    requests = math.ceil(requests)
     told = f"about {float(f'{requests:.2g}'):,.0f} candidate requests"
     if per_second <= 0:
         return told

@@ -19,6 +19,7 @@ from benchmarks.canary_bench.acceptance import (
     Cell,
     figures,
 )
+from benchmarks.canary_bench.family import Family
 from benchmarks.canary_bench.live import Stopped, live
 from benchmarks.canary_bench.regressions import HEALTHY
 from tests.unit.benchmarks.canary_bench.made import outcome
@@ -27,7 +28,7 @@ SEED = 11
 
 
 @pytest.mark.parametrize("family", SELDOM, ids=[one.name for one in SELDOM])
-def test_a_healthy_candidate_with_few_requests_is_not_failed(family: acceptance.Family) -> None:
+def test_a_healthy_candidate_with_few_requests_is_not_failed(family: Family) -> None:
     found = [acceptance.verdict(Cell("verdict", family, HEALTHY), SEED, run) for run in range(12)]
 
     assert [one.fail_s for one in found] == [None] * 12
@@ -36,9 +37,7 @@ def test_a_healthy_candidate_with_few_requests_is_not_failed(family: acceptance.
 @pytest.mark.parametrize(
     ("family", "within_s"), [(QUICK[0], 30.0), (QUICK[2], 40.0)], ids=["one pod", "three pods"]
 )
-def test_five_per_cent_errors_are_off_within_a_minute_as_a_rule(
-    family: acceptance.Family, within_s: float
-) -> None:
+def test_five_per_cent_errors_are_off_within_a_minute_as_a_rule(family: Family, within_s: float) -> None:
     found = [acceptance.live5(Cell("live5", family, TO_5), SEED, run).off_s or 600.0 for run in range(24)]
 
     assert median(found) <= within_s  # measured on many: 24 and 30 s
@@ -46,7 +45,7 @@ def test_five_per_cent_errors_are_off_within_a_minute_as_a_rule(
 
 
 @pytest.mark.parametrize("family", QUICK, ids=["one pod", "two pods", "three pods"])
-def test_fifty_per_cent_errors_meet_fewer_than_25_requests(family: acceptance.Family) -> None:
+def test_fifty_per_cent_errors_meet_fewer_than_25_requests(family: Family) -> None:
     found = [acceptance.live1(Cell("live1", family, TO_50), SEED, run) for run in range(16)]
 
     assert max(one.once for one in found) < 25
@@ -54,7 +53,7 @@ def test_fifty_per_cent_errors_meet_fewer_than_25_requests(family: acceptance.Fa
 
 
 @pytest.mark.parametrize("family", SLOW, ids=[one.name for one in SLOW])
-def test_a_fifth_more_latency_is_failed_within_half_an_hour(family: acceptance.Family) -> None:
+def test_a_fifth_more_latency_is_failed_within_half_an_hour(family: Family) -> None:
     found = [acceptance.verdict(Cell("verdict", family, SLOWER_20), SEED, run) for run in range(8)]
 
     assert sum(one.first == "FAIL" for one in found) >= 7
