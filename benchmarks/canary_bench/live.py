@@ -97,7 +97,8 @@ class _Canary:
         self.totals += np.stack([every - bad, bad], axis=1)
         for pod, phase in enumerate(self.phases):
             if second % self.scrape_s == phase:
-                self._samples[pod].append((float(second), *map(float, self.totals[pod])))
+                good, bad_ = map(float, self.totals[pod])
+                self._samples[pod].append((float(second), good, bad_))
 
     def read(self) -> Iterator[Series]:
         """Give the newest samples of each pod."""

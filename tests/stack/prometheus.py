@@ -30,7 +30,7 @@ def pod_discovery() -> Program:
 def prometheus() -> Program:
     folder = settings.state_dir() / "prometheus"
     folder.mkdir(parents=True, exist_ok=True)
-    config = yaml.safe_dump(_config(), sort_keys=False)
+    config = yaml.safe_dump(scrape_config(), sort_keys=False)
     write_if_changed(folder / "prometheus.yml", config)
     argv = (
         system_binary("prometheus"),
@@ -44,7 +44,8 @@ def prometheus() -> Program:
     return program("prometheus", argv, config=config)
 
 
-def _config() -> dict[str, Any]:
+def scrape_config() -> dict[str, Any]:
+    """Say what is scraped, and how often."""
     every = f"{settings.scrape_interval_s()}s"
     envoy = {
         "job_name": "envoy",

@@ -83,7 +83,8 @@ def needed(judge: Judge) -> float:
 
 def _ratio_needs(judge: Judge) -> float:
     ours, theirs = judge.harmless.minutes.sums, judge.harmless.stable
-    events = ours.errors + theirs.errors
+    usual = judge.story.stable.error_share  # where none was seen since errors count
+    events = ours.errors + theirs.errors or usual * (ours.requests + theirs.requests)
     if not events or not ours.requests:
         return math.inf
     share = share_of(judge.settings.unacceptable.errors, ours.requests, theirs.requests)

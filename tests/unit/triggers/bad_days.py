@@ -14,6 +14,7 @@ import httpx
 
 from cd_provider.adapters.metrics.counters_prometheus import PrometheusCounters
 from cd_provider.core.canary import CanaryPlan, Passed, Resize, Shift, Situation, Stop, decide
+from cd_provider.core.finding import Finding
 from cd_provider.core.judge.presets import DEMO
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import JudgeGate, judge
@@ -36,24 +37,25 @@ class Prometheus:
 
     :param bad: the candidate's error share. :param now: the server's clock, moved by the test.
     :param fault: its answer to everything, if set. :param more: further keys of a good answer, such as warnings.
-    :param lost_before: samples from before it are gone. :param silent: pods that are no longer scraped.
+    :param namespace: of the pods. :param lost_before: samples from before it are gone.
+    :param silent: pod → since when it is no longer scraped.
     :param still_from: since when the counters of a pod stand still.
     :param says: pod → what it says at a moment of the requests of a code ("" of their times); None: the truth.
     """
 
     def __init__(self, *, bad: float = 0.002) -> None:
-        self.bad, self.now = bad, BEGAN
+        self.bad, self.now, self.namespace = bad, BEGAN, "web"
         self.fault: Answer | None = None
         self.more: dict[str, Any] = {}
         self.lost_before = BEGAN - 3600.0
         self.silent: Mapping[str, float] = {}
         self.still_from: Mapping[str, float] = {}
         self.says: Mapping[str, Callable[[float, str], str | None]] = {}
-        self.queries: list[str] = []
+        self.headers: Mapping[str, str] = {}  # of the last question
 
     def __call__(self, request: Request) -> Answer:
         query = request.form.get("query", "")  # whoever asks may leave in the middle
-        self.queries.append(query)
+        self.headers = request.headers
         if self.fault:
             return self.fault
         if query == "time()":
@@ -83,7 +85,7 @@ class Prometheus:
             values = [[at, says(at, code) or f"{int(total[at] * share)}"] for at in stamps]
             metric = {
                 "__name__": name,
-                "namespace": "web",
+                "namespace": self.namespace,
                 "pod": pod,
                 "job": "pods",
                 "instance": pod,
@@ -133,6 +135,11 @@ class Canary:
         task = asyncio.create_task(self.watch.run())
         await asyncio.wait_for(self.watch.wake.wait(), 20)
         task.cancel()
+
+    async def until_it_passes(self) -> None:
+        """Go on until the judge has said PASS, and the canary is not over yet."""
+        while self.watch.state.finding is not Finding.OK:
+            assert await self.go_on(self.server.now - BEGAN + SCRAPE_S) is None
 
     async def go_on(self, upto_s: float) -> tuple[str, str, float] | None:
         """

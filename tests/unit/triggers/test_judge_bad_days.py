@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from cd_provider.core.canary import bad_gates
 from cd_provider.core.finding import Finding
+from cd_provider.core.gate import Gate, promql
+from cd_provider.core.judge.sides import Reading as Counted
+from cd_provider.core.judge.sides import Sides
+from cd_provider.core.pod import PodFault
 from cd_provider.core.traffic import Step
+from cd_provider.exceptions import MetricsUnavailableError
 from cd_provider.hooks.prometheus_query import MIB
+from cd_provider.triggers.gate_watch import GateWatch
+from cd_provider.triggers.judge_watch import JudgeWatch
+from tests.fakes import FakeCounters, FakeMetrics, FakePods
 from tests.loopback import Answer
-from tests.unit.triggers.bad_days import BEGAN, CANDIDATE, GATE, STABLE, Canary, canary
+from tests.unit.triggers.bad_days import BEGAN, CANDIDATE, GATE, SIDES, STABLE, Canary, canary
+from tests.unit.triggers.test_progress import NAMES, three
+from tests.unit.triggers.test_progress import canary as loop_of
 
 FALSE = b'{"status":"error","errorType":"execution","error":"shard 3 is lost"}'
 OUT_S = 30.0  # when the trouble begins, in seconds since the first user; what was seen until then is 0 s old
@@ -130,8 +142,7 @@ async def test_trouble_after_a_pass_promotes_nothing_and_rolls_nothing_back(
     """The canary's last step is not over yet; what is promoted already is no gate's to take back but on FAIL."""
     async with canary() as it:
         it.plan = replace(it.plan, steps=(Step(10, 60.0), Step(50, 600.0)))
-        while it.watch.state.finding is not Finding.OK:
-            assert await it.go_on(it.server.now - BEGAN + 5.0) is None
+        await it.until_it_passes()
         begin(it)
 
         over = await it.go_on(700.0)
@@ -196,8 +207,7 @@ async def test_a_fail_stands_when_the_server_dies_right_after_it() -> None:
 
 async def test_a_candidate_that_is_no_longer_scraped_does_not_live_on_its_pass() -> None:
     async with canary() as it:
-        while it.watch.state.finding is not Finding.OK:
-            await it.go_on(it.server.now - BEGAN + 5.0)
+        await it.until_it_passes()
         it.step, it.step_started = 0, it.server.now
         it.server.silent = dict.fromkeys(CANDIDATE, it.server.now)
 
@@ -276,6 +286,24 @@ async def test_a_gauge_is_no_counter_and_nothing_passes_by_it(pods: tuple[str, .
     assert "expected a counter" in over[1]
 
 
+async def test_a_candidate_whose_processes_end_every_twenty_seconds_does_not_pass_by_its_own_counters() -> (
+    None
+):
+    """They count what was answered between two crashes; the cluster's word on the pods fails it long before."""
+
+    def begun_anew(at: float, code: str) -> str | None:
+        return f"{9 * (1 + at % 20)}" if code == "200" else None
+
+    async with canary() as it:
+        it.server.says = dict.fromkeys(CANDIDATE, begun_anew)
+
+        over = await it.go_on(600.0)
+
+    assert over is not None
+    assert over[0] == "INCONCLUSIVE"
+    assert "look why the process ends again and again" in over[1]
+
+
 async def test_an_infinite_counter_is_no_number() -> None:
     async with canary() as it:
         it.server.says = dict.fromkeys(CANDIDATE, lambda *_: "+Inf")
@@ -319,3 +347,124 @@ async def test_a_judge_that_broke_once_begins_anew_from_the_samples(monkeypatch:
     assert it.watch.judge is not None
     assert it.watch.judge.story.candidate.requests > 2 * 10 * 35
     assert it.watch.state.finding is not Finding.BLIND
+
+
+# --- beside it -----------------------------------------------------------------------------------------------
+
+SECRET = "s3cr3t-t0k3n"
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """All that the product and its HTTP client log."""
+    handler, loggers = Lines(), [logging.getLogger(name) for name in ("cd_provider", "httpx", "httpcore")]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.addHandler(handler)
+        one.setLevel(logging.DEBUG)
+    try:
+        yield handler.lines
+    finally:
+        for one, level in zip(loggers, before, strict=True):
+            one.removeHandler(handler)
+            one.setLevel(level)
+
+
+async def test_credentials_stand_in_no_sentence_and_no_log_whatever_the_trouble(logged: list[str]) -> None:
+    said: list[str] = []
+    async with canary() as it:
+        it.source.server.client.headers["Authorization"] = f"Bearer {SECRET}"
+        it.source.server.client.headers["X-Scope-OrgID"] = SECRET
+        for begin, _ in TROUBLES.values():
+            begin(it)
+            it.server.now += 20.0
+            await it.look()
+            said.append(it.watch.state.line)
+            mend(it)
+
+    assert it.server.headers["authorization"] == f"Bearer {SECRET}"  # it was sent
+    assert len(set(said)) >= 8
+    assert not [line for line in (*said, *logged) if SECRET in line]
+    assert any("query" in line for line in logged)
+
+
+async def test_a_server_that_takes_its_time_is_never_asked_twice_at_once() -> None:
+    class Slow(FakeCounters):
+        open = most = 0
+
+        async def read(self, sides: Sides, *, since: float) -> Counted:
+            self.open += 1
+            self.most = max(self.most, self.open)
+            await asyncio.sleep(0.1)  # ten times as long as it has between two looks
+            self.open -= 1
+            raise MetricsUnavailableError("no answer within 0.1 s")
+
+    source, wake = Slow(), asyncio.Event()
+    gate = replace(GATE, every_s=0.01)
+    watch = JudgeWatch(gate, source, sides=lambda: SIDES, clock=lambda: BEGAN, wake=wake, max_s=1800.0)
+    watch.open(at=BEGAN)
+    task = asyncio.create_task(watch.run())
+    for _ in range(3):
+        await asyncio.wait_for(wake.wait(), 20)
+        wake.clear()
+    task.cancel()
+
+    assert source.most == 1
+
+
+async def test_a_crashed_pod_ends_a_canary_whose_judge_waits_for_an_answer() -> None:
+    """The judge's read hangs for good; the loop beside it goes on at its own pace."""
+    asked = asyncio.Event()
+
+    class Hanging(FakeCounters):
+        async def read(self, sides: Sides, *, since: float) -> Counted:
+            asked.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    pods = FakePods(*three())
+    loop = loop_of(pods, reports=[])
+    watch = JudgeWatch(
+        GATE, Hanging(), sides=lambda: SIDES, clock=loop.scene.clock, wake=loop.scene.wake, max_s=1800.0
+    )
+    loop.watches, loop.plan = [watch], replace(loop.plan, gates=(GATE,), no_data_s=1e8)
+    running = asyncio.create_task(loop.run())
+    await asyncio.wait_for(asked.wait(), 20)
+    pods.put(*three(PodFault("shop-candidate-0", "OOMKilled", "")))
+
+    result = await asyncio.wait_for(running, 20)
+
+    assert (result.kind, result.off_at is not None) == ("FAIL", True)
+    assert "OOMKilled" in result.line
+
+
+async def test_a_bound_that_breaks_is_silence_and_not_the_end_of_its_watch() -> None:
+    class Broken(FakeMetrics):
+        async def value(self, query: str) -> float | None:
+            raise RuntimeError("no such thing")
+
+    wake, gate = (
+        asyncio.Event(),
+        Gate.parse(promql("errors", query="errors{pod=~'$pods'}", max=1, every_s=0.2)),
+    )
+    watch = GateWatch(gate, Broken(), names=lambda: NAMES, clock=lambda: BEGAN, wake=wake)
+    watch.open(at=BEGAN)
+    task = asyncio.create_task(watch.run())
+    for _ in range(2):
+        await asyncio.wait_for(wake.wait(), 20)
+        wake.clear()
+    task.cancel()
+
+    assert watch.state.finding is Finding.BLIND
+    assert watch.state.reading.error == "the gate itself failed: RuntimeError: no such thing"

@@ -48,6 +48,14 @@ def test_a_counter_that_began_anew_gives_what_it_has_since() -> None:
     assert notes.line == "1 counter reset(s)"
 
 
+def test_a_new_beginning_that_the_values_hide_counts_less_and_never_more() -> None:
+    """It stood at 100, began anew, and had 130 by the next sample: nobody can see more than 30 of them."""
+    steps, notes = follow([(10, 100), (15, 130)])
+
+    assert steps == [Step(15, 30)]
+    assert notes.resets == 0
+
+
 def test_what_arrives_late_is_in_the_next_difference_already() -> None:
     steps, notes = follow([(10, 100), (20, 110)], [(15, 107), (25, 111)])
 
