@@ -195,6 +195,11 @@ class Recorder:
         if judged is not None:
             self.verdicts.append(judged)
 
+    @property
+    def ticks(self) -> int:
+        """How many it holds."""
+        return len(self._lines)
+
     def odd(self, notes: Notes, restarts: Iterable[Restart]) -> None:
         """Take what is odd so far, in place of what was taken before."""
         self._notes, self._restarts = replace(notes), list(restarts)

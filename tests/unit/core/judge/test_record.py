@@ -18,7 +18,7 @@ from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.packed import pack, unpack
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.record import Record, Recorder, differences, replay
-from cd_provider.core.judge.series import Notes, Restart, Series
+from cd_provider.core.judge.series import Notes, Restart, Series, Side
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.exceptions import ArgumentError
 from tests.unit.core.judge.hand_made import EDGES, Pod, canary, pods, usual
@@ -137,15 +137,18 @@ def test_read_tick_by_tick_or_all_at_once_the_record_is_the_same(cuts: list[int]
     assert read([*looks, upto]) == read([upto])
 
 
+POD_SIDES: dict[str, Side] = {"c1": "candidate", "c2": "candidate", "s1": "stable", "s2": "stable"}
+
+
 def counters(bad: float, upto: int) -> list[Series]:
-    """Give counters as a metrics server keeps them, from before the first user up to so many scrapes of 5 s."""
+    """Give counters as a metrics server keeps them, from the first user up to so many scrapes of 5 s."""
     stamps = [BEGAN + 5.0 * number for number in range(upto + 1)]
     return [
         Series(f"{pod} {is_bad}", side, pod, [(at, float(int(50.0 * n * share))) for n, at in enumerate(stamps)],
                bad=is_bad)
-        for side, pod in (("candidate", "c1"), ("candidate", "c2"), ("stable", "s1"), ("stable", "s2"))
+        for pod, side in POD_SIDES.items()
         for is_bad, share in ((True, bad if side == "candidate" else 0.002), (False, 0.9))
-    ]  # type: ignore[arg-type]  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_a_restart_is_told_once_for_each_pod_and_tick() -> None:
