@@ -4,8 +4,8 @@ How many times worse the candidate was, and how far chance may have moved that: 
 Errors: the ratio is the one of Mantel and Haenszel, compared within each tick, so that weights that change distort
 nothing. Given all errors of both sides, whose each one was is a coin that the sides' requests weigh; the band is the
 exact one of that coin (Clopper and Pearson), with errors that come together counted once. Latency: the difference of
-the mean Savage scores, as the subtle lane has it, told as the factor that would make such a difference. Both are widened
-by how far pods of one version have differed here. A band is of its own moment: 95 %, not for all moments together.
+the mean Savage scores, as the subtle lane has it, told as the factor that would make such a difference. Both are
+widened by how far pods of one version have differed here. A band is of its own moment: 95 %, not for all together.
 """
 
 from __future__ import annotations

@@ -240,7 +240,12 @@ def replay(record: Record) -> list[Judged]:
 
 def differences(record: Record) -> list[str]:
     """Say in sentences where a replay differs: which tick, what was recorded, what came out; empty: nowhere."""
-    recorded, found = ({one.at: one for one in which} for which in (record.verdicts, replay(record)))
+    return told_apart(record, replay(record))
+
+
+def told_apart(record: Record, said: Iterable[Judged]) -> list[str]:
+    """Say the same of verdicts that came out already."""
+    recorded, found = ({one.at: one for one in which} for which in (record.verdicts, said))
     told = [
         f"at {clock(at)} ({at:g} s) {_said(recorded.get(at), 'was recorded')}, {_said(found.get(at), 'came out')}"
         for at in sorted({*recorded, *found})
