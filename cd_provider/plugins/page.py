@@ -23,9 +23,9 @@ p { margin: 8px 0 }
 ul { padding-left: 20px }
 """
 NOTHING = (
-    "No verdict is kept for this task. A judge's record is stored three minutes after the first users, or as soon as it "
-    "has said something; a canary without a <code>judge(…)</code> among its gates has none, and clearing the task takes "
-    "it away."
+    "No verdict is kept for this task. A judge's record is stored three minutes after the first users, or as soon as "
+    "it has said something; a canary without a <code>judge(…)</code> among its gates has none, and clearing the task "
+    "takes it away."
 )
 
 
@@ -102,5 +102,9 @@ def draw(packed: str, pods: bool) -> Drawn:
     upto = clock(record.ticks[-1].at - record.began_at) if record.ticks else "nothing"
     said = tuple(judged.line for judged in record.verdicts)
     return Drawn(
-        headline(record), said, picture(record, pods=pods), upto, str(record.gate.get("name", "judge"))
+        headline(record),
+        said,
+        picture(record, pods=pods, sentence=False),
+        upto,
+        str(record.gate.get("name", "judge")),
     )

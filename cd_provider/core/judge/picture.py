@@ -61,15 +61,16 @@ MOST_PODS = 12
 STEPS_S = (10, 20, 30, 60, 120, 180, 300, 600, 1800, 3600, 7200, 86_400)
 
 
-def picture(record: Record, *, pods: bool = False) -> str:
+def picture(record: Record, *, pods: bool = False, sentence: bool = True) -> str:
     """
     Draw a record.
 
     :param pods: draw each candidate pod, too; also done when one pod alone stood in the way.
+    :param sentence: write the last verdict's sentence into it; it is its title in any case.
     :raises ArgumentError: the record's gate is none of this version.
     """
     tracks = follow(record)
-    sheet = _Sheet(record, tracks)
+    sheet = _Sheet(record, tracks, sentence=sentence)
     parts = list(sheet.parts(pods=pods or bool(tracks.blocked)))
     return card(WIDTH, sheet.y + PAD - 8, headline(record), parts)
 
@@ -84,7 +85,8 @@ def headline(record: Record) -> str:
 class _Sheet:
     """Lays things out from above; ``y`` is how far it has come."""
 
-    def __init__(self, record: Record, tracks: Tracks) -> None:
+    def __init__(self, record: Record, tracks: Tracks, *, sentence: bool) -> None:
+        self.sentence = sentence
         self.record, self.tracks, self.y = record, tracks, PAD
         self.end = max(60.0, tracks.ends_at)
         self.x = Scale(0.0, self.end, LEFT, WIDTH - RIGHT)
@@ -102,7 +104,7 @@ class _Sheet:
         yield from self._foot()
 
     def _head(self) -> Iterator[str]:
-        record, words = self.record, headline(self.record)
+        record, words = self.record, headline(self.record) if self.sentence else ""
         kind = record.verdicts[-1].kind if record.verdicts else "so far"
         wide = len(kind) * 9.5 + 20
         yield box(PAD, self.y, wide, 24, fill=COLORS.get(kind, FAINT), round=5)

@@ -47,6 +47,7 @@ KEYS = (
     "what", "version", "about", "gate", "max_s", "began_at", "past", "notes", "restarts", "cut", "pods", "edges",
     "verdicts", "ticks",
 )  # fmt: skip
+LONGEST_S = 31 * 86_400.0  # of a canary that is read
 MOST_PACKED = 1_000_000  # characters
 PARTS = (0.25, 0.5, 0.75, 1.0)  # of the ticks, the oldest, that lose something until the rest fits
 
@@ -269,13 +270,29 @@ def _read(value: Any) -> Record:
     given = Given(value, "record", keys=KEYS)
     pods = given.each("pods", lambda name, where: str(of(name, where, str, "a pod's name")))
     edges = given.each("edges", edges_read)
+    began_at = given.get("began_at", number)
+    ticks = given.each("ticks", lambda tick, where: tick_read(tick, where, pods, edges))
+    _check_times(ticks, began_at)
     return Record(
         about=given.get("about", _object), gate=given.get("gate", _object), max_s=given.get("max_s", number),
-        began_at=given.get("began_at", number), past=given.get("past", past_read),
-        ticks=given.each("ticks", lambda tick, where: tick_read(tick, where, pods, edges)),
+        began_at=began_at, past=given.get("past", past_read),
+        ticks=ticks,
         verdicts=given.each("verdicts", judged_read), notes=given.get("notes", _notes),
         restarts=given.each("restarts", lambda one, where: _restart(one, where, pods)), cut=given.text("cut"),
     )  # fmt: skip
+
+
+def _check_times(ticks: Sequence[Tick], began_at: float) -> None:
+    """Refuse what no canary lasts: a judge goes through every minute of it."""
+    before = began_at
+    for place, tick in enumerate(ticks):
+        if not before < tick.at <= began_at + LONGEST_S or tick.span_s <= 0:
+            raise wrong(
+                f"record, ticks[{place}]",
+                [tick.at, tick.span_s],
+                "a time after the tick before, within 31 days, and a span",
+            )
+        before = tick.at
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Airflow's simple authorisation, but for one thing: nobody may read any Dag but ``shop``, and a stranger not even that."""
+"""Airflow's simple authorisation, but that nobody may read any Dag but ``shop``, and a stranger not even that."""
 
 from __future__ import annotations
 

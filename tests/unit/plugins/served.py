@@ -1,8 +1,8 @@
 """
-Airflow's own API application with the plugin in it, asked without a server: ``python -m tests.unit.plugins.served HOME``.
+Airflow's own API application with the plugin in it, asked without a server.
 
-Reads from standard input which XComs there are and what is asked, as JSON, and prints the answers. A process of its own,
-since Airflow reads its settings once; HOME is a folder that it may fill.
+``python -m tests.unit.plugins.served HOME`` reads from standard input which XComs there are and what is asked, as JSON,
+and prints the answers. A process of its own, since Airflow reads its settings once; HOME is a folder that it may fill.
 """
 
 from __future__ import annotations
