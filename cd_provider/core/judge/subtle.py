@@ -23,12 +23,14 @@ class Lean(NamedTuple):
     """
     Where one metric's sum stands: in standard deviations, without its strongest pod, and as evidence.
 
-    ``far``: beyond one of the boundaries; ``convicts``: the same, and most of it stays without any one pod.
+    ``reach``: how far towards the nearer of the two boundaries, in the logarithm of odds, from 1 on beyond it;
+    ``far``: beyond one of them; ``convicts``: the same, and most of it stays without any one pod.
     """
 
     deviations: float
     weakest: float
     evidence: float
+    reach: float
     far: bool
     convicts: bool
 
@@ -73,6 +75,11 @@ class SubtleLane:
         weight = seen.contrast.weight
         self.latency.add(seen, amounts, ended, chance=weight * seen.score_variance, scale=weight)
 
+    @property
+    def limit(self) -> float:
+        """The odds to 1 that convict at any time."""
+        return 2.0 / (self.settings.alpha * PART)
+
     def look(self, at: float) -> tuple[Lean, Lean] | None:
         """Give where errors and latency stand; None while it is too early."""
         if self.priors is None:
@@ -84,10 +91,13 @@ class SubtleLane:
 
     def _lean(self, drift: Drift, prior: float, at: float) -> Lean:
         deviations, weakest = drift.deviations()
-        evidence = drift.evidence(prior)
-        far = evidence >= 1.0 / self.alpha or deviations >= self._height(at)
+        evidence, height = drift.evidence(prior), self._height(at)
+        far = evidence >= 1.0 / self.alpha or deviations >= height
         most_stays = weakest >= self.settings.weakest_part * deviations
-        return Lean(deviations, weakest, evidence, far, far and most_stays)
+        reach = max(
+            math.log(max(evidence, 1e-9)) / -math.log(self.alpha), deviations * abs(deviations) / height**2
+        )
+        return Lean(deviations, weakest, evidence, reach, far, far and most_stays)
 
     def _height(self, at: float) -> float:
         """
