@@ -15,7 +15,6 @@ from cd_provider.core.gate import promql
 from cd_provider.core.health_order import HealthOrder
 from cd_provider.core.judge_gate import judge
 from cd_provider.exceptions import ArgumentError
-from cd_provider.sensors import health_gate as module
 from cd_provider.sensors.health_gate import HealthGateSensor
 from cd_provider.triggers.health_gate import HealthGateTrigger
 
@@ -36,7 +35,7 @@ class TaskInstance:
 
 @pytest.fixture
 def ti(monkeypatch: pytest.MonkeyPatch) -> TaskInstance:
-    monkeypatch.setattr(module.time, "time", lambda: NOW)
+    monkeypatch.setattr("time.time", lambda: NOW)
     return TaskInstance()
 
 
