@@ -168,6 +168,7 @@ async def test_one_that_is_restarted_stands_where_it_stood() -> None:
     second = await watched(order(JUDGE), late, judge=Traffic(late, {}))
 
     assert second.kind == first.kind == "PASS"
+    assert second.at < 1100  # at once: all of it is read again
     assert second.line.partition("judge: ")[2] == first.line.partition("judge: ")[2]
 
 
