@@ -12,11 +12,11 @@ from cd_provider.core.gate import Gate, parse_gate
 from cd_provider.core.judge.sides import Sides, sides_of
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.query import QueryNames, template
+from cd_provider.core.refuse import DECIDES_S
 from cd_provider.exceptions import ArgumentError
 
 HealthGate = Gate | JudgeGate | BeforeAfter
 Pods = tuple[str, ...]
-JUDGING_S = 120.0  # that a judge needs beyond the time in which it passes nothing
 
 
 def parse_health_gates(value: Any) -> tuple[HealthGate, ...]:
@@ -129,7 +129,7 @@ class HealthOrder:
             raise ArgumentError(f"{where} speaks of a namespace: saw no `namespace`, expected its name.")
         if (
             isinstance(gate, JudgeGate)
-            and (least := gate.settings(max_s=self.max_s).least_s + JUDGING_S) > self.max_s
+            and (least := gate.settings(max_s=self.max_s).least_s + DECIDES_S) > self.max_s
         ):
             raise ArgumentError(
                 f"{where} passes nothing before {least:.0f} s: saw max_s {self.max_s:.0f}, expected as much or more."
