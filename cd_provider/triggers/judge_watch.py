@@ -13,6 +13,7 @@ from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.series import Series
+from cd_provider.core.judge.sides import Reading as Found
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.ports import CounterSource
@@ -23,6 +24,7 @@ HISTORY_S = 3600.0
 USUAL_INTERVAL_S = 5.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
+UNREACHABLE_S = 30.0  # for which no ready pod of the candidate answers while stable's do: it has failed
 
 
 class JudgeWatch:
@@ -55,6 +57,9 @@ class JudgeWatch:
         self._aligner: Aligner | None = None
         self._since = 0.0
         self._told = ""
+        self._deaf_since: float | None = (
+            None  # since when no pod of the candidate answers, though stable's do
+        )
 
     def open(self, *, at: float, exposed_at: float | None = None) -> None:
         """Begin when the first user reaches the candidate; a return to traffic later on begins nothing anew."""
@@ -90,7 +95,8 @@ class JudgeWatch:
                 log.info("%s: %s", self.gate.name, judged.line)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
-        if ticks:
+        self._note_unreachable(asked, reading)
+        if ticks or reading.unreachable:  # who does not answer is news, too: nobody waits for it
             self._tell(asked, self.judge, reading.unreachable)
         else:
             self._silent(asked, "; ".join(reading.missing) or "no new samples")
@@ -126,14 +132,24 @@ class JudgeWatch:
             return list(series)
         return [replace(one, pod=one.side) for one in series]
 
+    def _note_unreachable(self, asked: float, reading: Found) -> None:
+        """One pod alone may be its host's fault; that none of those looked at answers is the candidate's."""
+        if not reading.unreachable or any(one.side == "candidate" for one in reading.series):
+            self._deaf_since = None
+        elif self._deaf_since is None:
+            self._deaf_since = asked
+
     def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...]) -> None:
         verdict, at = judge.verdict, judge.at
         kind = verdict.kind if verdict else ""
-        if kind == "FAIL":
+        deaf = self._deaf_since is not None and asked - self._deaf_since >= UNREACHABLE_S
+        if deaf or kind == "FAIL":
             finding = Finding.FAILED
+        elif unreachable:
+            finding = Finding.BREACH
         elif not judge.story.candidate.requests:
             finding = Finding.THIN
-        elif unreachable or not judge.calm(at):
+        elif not judge.calm(at):
             finding = Finding.BREACH
         else:
             finding = Finding.OK if kind == "PASS" else Finding.GOING
@@ -143,7 +159,7 @@ class JudgeWatch:
             else judge.story.line(judge, "so far", at, "")
         )
         if unreachable:
-            line += f"; does not answer: {', '.join(unreachable)}"
+            line += f"; does not answer while stable does: {', '.join(unreachable)}"
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
 
     def _silent(self, asked: float, why: str) -> None:
