@@ -22,9 +22,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules(
             "operators", "plan", "image", "smoke", "approval", "canary", "promote", "abort", "outcome"
         ),
-        "sensors": _modules("sensors", "window", "workload"),
+        "sensors": _modules("sensors", "health_gate", "window", "workload"),
         "hooks": _modules("hooks", "cluster", "registry", "prometheus", "docker"),
-        "triggers": _modules("triggers", "canary", "promote", "workload"),
+        "triggers": _modules("triggers", "canary", "health_gate", "promote", "workload"),
         "connection-types": [_prometheus(), _oci_registry(), _docker_engine()],
         "notifications": ["cd_provider.notifications.release.ReleaseNotifier"],
         "extra-links": [

@@ -75,6 +75,7 @@ class FakeCounters:
 
     def __init__(self, *series: Series) -> None:
         self.series, self.asked = list(series), list[float]()
+        self.unreachable: tuple[str, ...] = ()
         self.fault: Exception | None = None
 
     async def read(self, sides: Sides, *, since: float) -> Reading:
@@ -84,7 +85,9 @@ class FakeCounters:
         ours = [one for one in self.series if sides.side_of(one.pod) == one.side]
         new = [replace(one, samples=[each for each in one.samples if each[0] > since]) for one in ours]
         there = {one.side for one in ours if one.edge is None and not one.counted}
-        return Reading(tuple(new), missing=tuple(f"{side}: nothing" for side in SIDES if side not in there))
+        return Reading(
+            tuple(new), self.unreachable, tuple(f"{side}: nothing" for side in SIDES if side not in there)
+        )
 
     async def probe(self, sides: Sides) -> str | None:
         return str(self.fault) if self.fault else None

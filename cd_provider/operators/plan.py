@@ -26,6 +26,7 @@ from cd_provider.operators.plan_checks import (
     check_window,
 )
 from cd_provider.operators.plan_faults import Faults
+from cd_provider.operators.plan_hints import experimental
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -105,7 +106,7 @@ class ReleasePlanOperator(ReleaseOperator):
         if facts is None or surroundings is None:
             raise AssertionError("what was not found is a fault")
         self.log.info("planned: %s", self._planned(asked, facts, surroundings, window))
-        return surroundings.hints
+        return [*surroundings.hints, *experimental(asked.judges)]
 
     def _planned(self, asked: Asked, facts: ImageFacts, found: Surroundings, window: str | None) -> str:
         return planned(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cd_provider.core import surroundings
 from cd_provider.core.deployment import equalities
+from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.release import Target
 from cd_provider.core.surroundings import Sides
 from cd_provider.core.template import candidate_labels, candidate_selector, candidate_service
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 Read = Callable[[Sequence[Json]], Iterable[str]]
+
+
+def experimental(judges: Iterable[JudgeGate]) -> list[str]:
+    """Name the judges whose counters nobody has recorded from the real program."""
+    return [
+        f"gate {gate.name!r} reads counters by preset {gate.preset}, which is experimental: it is written by hand, and "
+        "nobody has seen it judge. Let it observe first (mode='observe'), and compare what it counts with your own."
+        for gate in judges
+        if gate.counters().experimental
+    ]
 
 
 async def hints(

@@ -2,6 +2,7 @@
 
 from cd_provider.adapters.notifiers import slack
 from cd_provider.core.approval import approval
+from cd_provider.core.before_after import before_after
 from cd_provider.core.gate import promql
 from cd_provider.core.judge_gate import judge
 from cd_provider.core.smoke import smoke
@@ -9,5 +10,6 @@ from cd_provider.core.window import freeze, weekly, window
 from cd_provider.pipelines.canary import canary_delivery, gateway_api
 
 __all__ = [
-    "approval", "canary_delivery", "freeze", "gateway_api", "judge", "promql", "slack", "smoke", "weekly", "window",
+    "approval", "before_after", "canary_delivery", "freeze", "gateway_api", "judge", "promql", "slack", "smoke",
+    "weekly", "window",
 ]  # fmt: skip

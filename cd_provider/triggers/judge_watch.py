@@ -36,6 +36,7 @@ FROZEN_S, FROZEN = (
     60.0,
     1000.0,
 )  # the same of both sides by what they had before: users may have gone for a while
+UNREACHABLE_S = 30.0  # for which no ready pod of the candidate answers while stable's do: it has failed
 
 
 class JudgeWatch:
@@ -75,6 +76,9 @@ class JudgeWatch:
         self._opened_at = 0.0
         self._heard_s = 0.0  # second of the canary in which the candidate last had a request, or came back
         self._beside = 0.0  # requests of stable by then
+        self._deaf_since: float | None = (
+            None  # since when no pod of the candidate answers, though stable's do
+        )
 
     def open(self, *, at: float, exposed_at: float | None = None) -> None:
         """Begin when the first user reaches the candidate; a return to traffic later on begins nothing anew."""
@@ -120,10 +124,11 @@ class JudgeWatch:
                 self._hear(self.judge.at)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
+        self._note_unreachable(asked, reading)
         lacking = "; ".join(reading.missing)
-        if not ticks:
+        if not ticks and not reading.unreachable:
             self._silent(asked, lacking or self._nothing())
-        elif why := self._quiet(reading, self.judge):
+        elif not reading.unreachable and (why := self._quiet(reading, self.judge)):
             self._silent(asked, why, patience_s=0.0)  # it has been quiet for a while already
         else:
             self._tell(asked, self.judge, reading.unreachable, lacking)
@@ -220,14 +225,24 @@ class JudgeWatch:
             return list(series)
         return [replace(one, pod=one.side) for one in series]
 
+    def _note_unreachable(self, asked: float, reading: Counted) -> None:
+        """One pod alone may be its host's fault; that none of those looked at answers is the candidate's."""
+        if not reading.unreachable or any(one.side == "candidate" for one in reading.series):
+            self._deaf_since = None
+        elif self._deaf_since is None:
+            self._deaf_since = asked
+
     def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...], lacking: str) -> None:
         verdict, at = judge.verdict, judge.at
         kind = verdict.kind if verdict else ""
-        if kind == "FAIL":
+        deaf = self._deaf_since is not None and asked - self._deaf_since >= UNREACHABLE_S
+        if deaf or kind == "FAIL":
             finding = Finding.FAILED
+        elif unreachable:
+            finding = Finding.BREACH
         elif not judge.story.candidate.requests:
             finding = Finding.THIN
-        elif unreachable or not judge.calm(at):
+        elif not judge.calm(at):
             finding = Finding.BREACH
         else:
             finding = Finding.OK if kind == "PASS" else Finding.GOING
@@ -239,7 +254,7 @@ class JudgeWatch:
         if finding is Finding.THIN and lacking:
             line = lacking
         if unreachable:
-            line += f"; does not answer: {', '.join(unreachable)}"
+            line += f"; does not answer while stable does: {', '.join(unreachable)}"
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
 
     def _broken(self, asked: float, err: Exception) -> None:

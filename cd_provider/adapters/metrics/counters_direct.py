@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cd_provider.core.judge.exposition import samples, type_of
+from cd_provider.core.judge.exposition import is_openmetrics, lines, parse_line, split, type_of
 from cd_provider.core.judge.presets import Preset, Ratio
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Page, Reading, Sides
 from cd_provider.core.judge.silence import missing
-from cd_provider.core.judge.telling import needles, tell
+from cd_provider.core.judge.telling import Told, needles, tell
 from cd_provider.exceptions import (
     ArgumentError,
     CdProviderError,
@@ -28,7 +28,7 @@ from cd_provider.exceptions import (
 if TYPE_CHECKING:
     from cd_provider.hooks.cluster_client import ClusterClient
 
-MAX_BYTES, MAX_PAGES, MISSES = 16 * 1024 * 1024, 6, 2
+MAX_BYTES, MAX_SERIES, MAX_PAGES, MISSES = 16 * 1024 * 1024, 5000, 6, 2
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"  # buckets as they are, no native histograms
 
 
@@ -41,6 +41,15 @@ class Look:
     late: TransientError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one line of a page is about; ``told`` is None when it is nobody's."""
+
+    name: str
+    id: str
+    told: Told | None
+
+
 class DirectCounters:
     """
     A CounterSource without a metrics server: for services that have none, and for reading every second.
@@ -49,7 +58,8 @@ class DirectCounters:
     :param preset: which counters. Of a gateway's, the gateways' pages are read; else the pods' own.
     :param ratio: what counts as bad. :param timeout_s: seconds that one page may take.
 
-    At most six pages of each side, or of the gateways, are read at once; one longer than 16 MiB is an error. A sample's
+    At most six pages of each side, or of the gateways, are read at once; one longer than 16 MiB, or with more than
+    5,000 series of ours, is an error. What a line is about is worked out once, and then known by its text. A sample's
     stamp is the moment its page began to arrive, by our own clock: one clock stamps them all, and stamps that a page
     says are not used. A page has no past: what is on it when it is first looked at is where counting begins.
     """
@@ -60,6 +70,10 @@ class DirectCounters:
         self.client, self.preset, self.ratio, self.timeout_s = client, preset, ratio, timeout_s
         self._misses: dict[str, int] = {}
         self._seen: set[Page] = set()
+        self._sides: Sides | None = None
+        self._known: dict[
+            Page, dict[str, Known]
+        ] = {}  # of these sides: name and labels as they stand → what it is
 
     async def read(self, sides: Sides, *, since: float) -> Reading:
         """
@@ -69,6 +83,8 @@ class DirectCounters:
         :raises MetricsRefusedError: RBAC refuses; the message names verb and resource.
         """
         pages = self._pages(sides)
+        if sides != self._sides:
+            self._sides, self._known = sides, {}
         looks = await asyncio.gather(*(self._look(page, sides) for page in pages))
         self._seen.update(look.page for look in looks if look.series is not None)
         late = [look for look in looks if look.late]
@@ -141,21 +157,44 @@ class DirectCounters:
         ) from err
 
     def _series(self, page: Page, at: float, text: str, sides: Sides) -> Iterator[Series]:
+        known, kinds, in_seconds = (
+            self._known.setdefault(page, {}),
+            dict[str, str | None](),
+            is_openmetrics(text),
+        )
+        old, count = page not in self._seen, 0
         try:
-            for one in samples(text, self.preset.names, having=needles(self.preset, sides)):
-                # As a metrics server labels it: where it was read wins over what the page says.
-                labels = {**one.labels, "namespace": page.namespace, "pod": page.pod}
-                if self.preset.pod != "pod":
-                    labels[self.preset.pod] = page.pod
-                if told := tell(self.preset, sides, one.name, labels, ratio=self.ratio):
-                    self._check(page, text, one.name, one.value)
-                    own = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
-                    yield told.series(f"{one.name}{{{own}}}", ((at, one.value),), old=page not in self._seen)
+            for line in lines(text, self.preset.names, having=needles(self.preset, sides)):
+                plain = split(line)
+                if plain is None or (found := known.get(plain[0])) is None:
+                    sample = parse_line(line, in_seconds=in_seconds)
+                    found = self._what(page, sides, sample.name, sample.labels)
+                    if plain is not None and len(known) < MAX_SERIES:
+                        known[plain[0]] = found
+                    value = sample.value
+                else:
+                    value = plain[1]
+                if found.told is None:
+                    continue
+                if found.name not in kinds:
+                    kinds[found.name] = type_of(text, found.name)
+                self._check(page, found.name, kinds[found.name], value)
+                if (count := count + 1) > MAX_SERIES:
+                    raise ArgumentError(f"more than {MAX_SERIES} series of ours, expected that at most.")
+                yield found.told.series(found.id, ((at, value),), old=old)
         except ArgumentError as err:
             raise MetricQueryError(f"{_name(page)}: {err}") from err
 
-    def _check(self, page: Page, text: str, name: str, value: float) -> None:
-        kind = type_of(text, name)
+    def _what(self, page: Page, sides: Sides, name: str, own: dict[str, str]) -> Known:
+        """Say what a line is about, as a metrics server labels it: where it was read wins over what the page says."""
+        labels = {**own, "namespace": page.namespace, "pod": page.pod}
+        if self.preset.pod != "pod":
+            labels[self.preset.pod] = page.pod
+        told = tell(self.preset, sides, name, labels, ratio=self.ratio)
+        every = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+        return Known(name, f"{name}{{{every}}}", told)
+
+    def _check(self, page: Page, name: str, kind: str | None, value: float) -> None:
         if kind in ("gauge", "summary", "gaugehistogram") or value < 0:
             seen = f"a value of {value:g}" if value < 0 else f"a {kind}"
             raise MetricQueryError(f"{_name(page)}: {name} is no counter: saw {seen}; name a counter.")

@@ -24,6 +24,7 @@ _LINE = re.compile(
     r"[ \t]*(?:#[ \t]*\{.*)?",  # an exemplar
     re.ASCII,
 )
+_VALUE = re.compile(_NUMBER, re.ASCII)
 _PLAIN = re.compile(
     r'([a-zA-Z_:][\w:]*)\{((?:[a-zA-Z_]\w*="[^"\\\n]*",?)+)\} (\d+)', re.ASCII
 )  # nearly every line
@@ -56,10 +57,29 @@ def samples(text: str, names: Collection[str], *, having: Collection[str] = ()) 
     :raises ArgumentError: a line of a wanted metric is not of the format; the message shows it.
     """
     in_seconds = is_openmetrics(text)
+    for line in lines(text, names, having=having):
+        yield parse_line(line, in_seconds=in_seconds)
+
+
+def lines(text: str, names: Collection[str], *, having: Collection[str] = ()) -> Iterator[str]:
+    """Give the lines of these metrics as they stand; the arguments are those of :func:`samples`."""
     for name in dict.fromkeys(names):
         for line in _lines(text, name, then="{" if having else ""):
             if not having or any(one in line for one in having):
-                yield parse_line(line, in_seconds=in_seconds)
+                yield line
+
+
+def split(line: str) -> tuple[str, float] | None:
+    """
+    Cut a line into what stays the same from read to read, name and labels, and its value.
+
+    :returns: None for all that is not as plain as nearly every line is: without labels, with a stamp or an exemplar,
+        or not of the format. :func:`parse_line` knows.
+    """
+    head, _, value = line.rpartition(" ")
+    if not head.endswith("}") or " # " in head or not (value.isdigit() or _VALUE.fullmatch(value)):
+        return None
+    return head, float(value)
 
 
 def parse_line(line: str, *, in_seconds: bool = False) -> Sample:

@@ -59,16 +59,24 @@ class Sides:
 
 
 def sides_of(
-    preset: Preset, namespace: str, stable: str, *, candidate_pods: Sequence[str], stable_pods: Sequence[str]
+    preset: Preset,
+    namespace: str,
+    stable: str,
+    *,
+    candidate: str | None = None,
+    candidate_pods: Sequence[str],
+    stable_pods: Sequence[str],
 ) -> Sides:
     """
-    Give both sides of a delivery, with the pages that a preset has as a rule.
+    Give both sides, with the pages that a preset has as a rule.
 
-    :param stable: name of its Service.
+    :param stable: name of its Service. :param candidate: the same; None: as a delivery calls it.
+    :raises ArgumentError: the sides share a Service or a pod.
     """
     pods = (*candidate_pods, *stable_pods)
     pages = {pod: Page(namespace, pod, preset.port or PORT, preset.page) for pod in pods}
-    return Sides(namespace, candidate_name(stable), stable, tuple(candidate_pods), tuple(stable_pods), pages)
+    ours = candidate or candidate_name(stable)
+    return Sides(namespace, ours, stable, tuple(candidate_pods), tuple(stable_pods), pages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,76 @@ class BrokenRecorder(Recorder):
         raise MemoryError
 
 
+def without(service: Service, *pods: str) -> None:
+    """Let these be missed twice: what they did before stays known, and nothing more comes."""
+    service.source.unreachable = pods
+    service.source.series = [one for one in service.source.series if one.pod not in pods]
+
+
+async def follow_without(service: Service, watch: JudgeWatch, *pods: str, for_s: float) -> list[Finding]:
+    """Let time go on while they do not answer."""
+    found = []
+    for _ in range(int(for_s / SCRAPE_S)):
+        service.now += SCRAPE_S
+        service.scrape(BEGAN - 3600.0)
+        without(service, *pods)
+        await look(service, watch)
+        found.append(watch.state.finding)
+    return found
+
+
+async def test_a_pod_that_does_not_answer_is_evidence_and_nobody_waits_for_it() -> None:
+    service = Service(bad=0.002)
+    watch = service.watch()
+    watch.open(at=BEGAN)
+    await follow(service, watch, lambda: watch.state.finding is Finding.OK, at_most_s=900)
+    assert watch.judge is not None
+    passed_at = watch.judge.at
+
+    found = await follow_without(service, watch, "c1", for_s=60)
+
+    assert set(found) == {Finding.BREACH}
+    assert "does not answer while stable does: c1" in watch.state.line
+    assert watch.judge.at >= passed_at + 40
+    service.source.unreachable = ()
+    service.now += 2 * SCRAPE_S
+    service.scrape(BEGAN - 3600.0)
+    await look(service, watch)
+    assert watch.state.finding is not Finding.BREACH
+
+
+async def test_that_a_pod_does_not_answer_is_told_before_the_next_tick() -> None:
+    service = Service(bad=0.002)
+    watch = service.watch()
+    watch.open(at=BEGAN)
+    await follow(service, watch, lambda: watch.state.finding is Finding.GOING, at_most_s=60)
+
+    without(service, "c1")  # and no sample is new
+    await look(service, watch)
+
+    assert watch.state.finding is Finding.BREACH
+
+
+async def test_a_candidate_of_which_no_pod_answers_has_failed_after_half_a_minute() -> None:
+    service = Service(bad=0.002)
+    watch = service.watch()
+    watch.open(at=BEGAN)
+
+    found = await follow_without(service, watch, "c1", "c2", for_s=40)
+
+    assert found == [Finding.BREACH] * 6 + [Finding.FAILED] * 2  # never asked, it is not "too few requests"
+    assert "does not answer while stable does: c1, c2" in watch.state.line
+
+
+async def test_an_answer_in_between_begins_the_half_minute_anew() -> None:
+    service = Service(bad=0.002)
+    watch = service.watch()
+    watch.open(at=BEGAN)
+    for pods in (("c1", "c2"), ("c1",), ("c1", "c2")):
+        found = await follow_without(service, watch, *pods, for_s=25)
+        assert Finding.FAILED not in found
+
+
 async def test_a_return_to_traffic_begins_nothing_anew() -> None:
     service = Service(bad=0.3)
     watch = service.watch()

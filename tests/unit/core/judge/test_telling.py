@@ -6,7 +6,17 @@ import re
 
 import pytest
 
-from cd_provider.core.judge.presets import ENVOY, OTEL_HTTP_SERVER, PRESETS, TRAEFIK, Preset, Ratio, preset
+from cd_provider.core.judge.presets import (
+    ENVOY,
+    EXPERIMENTAL,
+    ISTIO,
+    OTEL_HTTP_SERVER,
+    PRESETS,
+    TRAEFIK,
+    Preset,
+    Ratio,
+    preset,
+)
 from cd_provider.core.judge.sides import Page, Sides
 from cd_provider.core.judge.telling import Told, needles, selector, tell
 from cd_provider.exceptions import ArgumentError
@@ -238,9 +248,50 @@ def test_a_preset_that_makes_no_sense_is_an_error(name: str, given: dict[str, st
     assert said in str(caught.value)
 
 
-def test_custom_is_experimental_and_the_others_are_not() -> None:
+def test_custom_and_what_was_not_recorded_are_experimental_and_the_others_are_not() -> None:
     assert OWN.experimental
+    assert all(one.experimental for one in EXPERIMENTAL.values())
     assert not any(one.experimental for one in PRESETS.values())
+    assert not set(PRESETS) & set(EXPERIMENTAL)
+    assert preset("istio") is ISTIO
+
+
+def istio(host: str, *, reporter: str = "source", code: str = "200", **more: str) -> dict[str, str]:
+    """Name some of the labels that Istio documents; ``pod`` and ``namespace`` are the reporter's, by the scrape."""
+    return {
+        "reporter": reporter, "destination_service": host, "response_code": code, "pod": "gw-1", "namespace": "edge",
+        **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        pytest.param(istio("shop.web.svc.cluster.local"), Told("stable", "gw-1"), id="stable"),
+        pytest.param(istio("shop-candidate.web.svc.x.y"), Told("candidate", "gw-1"), id="another domain"),
+        pytest.param(istio("shop.web.svc.x", code="503"), Told("stable", "gw-1", bad=True), id="an error"),
+        pytest.param(
+            istio("shop.web.svc.x", grpc_response_status="14"), Told("stable", "gw-1", bad=True), id="gRPC"
+        ),
+        pytest.param(istio("shop.other.svc.cluster.local"), None, id="another namespace"),
+        pytest.param(istio("shop.web"), None, id="no host of the cluster"),
+        pytest.param(istio("shop.web.svc.x", reporter="destination"), None, id="the same request again"),
+        pytest.param(istio("shopxweb.svc.x"), None, id="a dot is a dot"),
+    ],
+)
+def test_istio_by_its_documentation(labels: dict[str, str], told: Told | None) -> None:
+    assert tell(ISTIO, SIDES, "istio_requests_total", labels) == told
+    if told is not None:
+        edge = tell(ISTIO, SIDES, "istio_request_duration_milliseconds_bucket", {**labels, "le": "2500"})
+        assert edge == Told(told.side, "gw-1", edge=2.5)
+
+
+def test_istios_selector_asks_for_senders_alone() -> None:
+    asked = selector(ISTIO, SIDES)
+
+    assert 'reporter=~"source"' in asked
+    assert r'destination_service=~"shop-candidate\\.web\\.svc\\..+|shop\\.web\\.svc\\..+"' in asked
+    assert all(needle in "shop-candidate.web.svc shop.web.svc" for needle in needles(ISTIO, SIDES))
 
 
 def test_nobody_stands_on_both_sides() -> None:
