@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 from cd_provider.core.judge.presets import Preset, preset
-from cd_provider.core.judge.settings import IGNORE, UNACCEPTABLE, JudgeSettings, Tolerance
+from cd_provider.core.judge.settings import IGNORE, NEVER_ABOVE, UNACCEPTABLE, JudgeSettings, Tolerance
 from cd_provider.core.units import number, seconds
 from cd_provider.exceptions import ArgumentError
 
@@ -46,8 +46,9 @@ def judge(
         server; needs the RBAC verb ``get`` on ``pods/proxy``.
     :param sensitivity: ``calm``, ``normal`` or ``keen``: 5, 10 or 20 % chance to fail a candidate that is exactly
         at ``ignore``; one like stable is failed far more seldom.
-    :param errors: ``{"ignore": 1.25, "unacceptable": 2.0}``: times stable's error share. Up to the first a difference
-        is ignored, from the second on it does not pass. :param latency: ``{"ignore": 1.05, "unacceptable": 1.25}``.
+    :param errors: ``{"ignore": 1.25, "unacceptable": 2.0, "never_above": 0.02}``: times stable's error share, up to the
+        first a difference is ignored, from the second on it does not pass; and the share of the requests, 0–1, beyond
+        which a version fails whatever the difference. :param latency: ``{"ignore": 1.05, "unacceptable": 1.25}``.
     :param mode: ``observe`` tells what it would have done and stops nothing.
     :param on_trip: many errors within seconds take the candidate off traffic at once; ``retry_once`` lets it return
         once, ``fail`` does not.
@@ -71,33 +72,52 @@ class Bounds:
     unacceptable: float
 
     @classmethod
-    def parse(cls, value: Any, usual: Bounds, *, where: str) -> Bounds:
+    def parse(cls, value: Any, usual: Self, *, where: str) -> Self:
         """
         Read them; what is not given is as usual.
 
-        :raises ArgumentError: another key, no number, or not 1 ≤ ignore < unacceptable.
+        :raises ArgumentError: another key, no number, or one out of its range.
         """
         if value is None:
             return usual
-        if not isinstance(value, Mapping) or set(value) - {"ignore", "unacceptable"}:
-            raise ArgumentError(
-                f"{where}: saw {value!r}, expected numbers under 'ignore' and 'unacceptable'."
-            )
-        found = cls(
-            **{
-                key: number(value.get(key, getattr(usual, key)), name=f"{where}, {key}")
-                for key in ("ignore", "unacceptable")
-            }
-        )
-        if not 1.0 <= found.ignore < found.unacceptable:
-            raise ArgumentError(
-                f"{where}: saw ignore {found.ignore:g} and unacceptable {found.unacceptable:g}, expected 1 or "
-                "more, and the second larger than the first: both are times stable's."
-            )
+        keys = [one.name for one in fields(cls)]
+        if not isinstance(value, Mapping) or set(value) - set(keys):
+            raise ArgumentError(f"{where}: saw {value!r}, expected numbers under {', '.join(keys)}.")
+        given = {key: number(one, name=f"{where}, {key}") for key, one in value.items()}
+        found = replace(usual, **given)
+        found.check(where)
         return found
 
+    def check(self, where: str) -> None:
+        """
+        Refuse what cannot be meant.
 
-ERRORS = Bounds(IGNORE.errors, UNACCEPTABLE.errors)
+        :raises ArgumentError: not 1 ≤ ignore < unacceptable.
+        """
+        if not 1.0 <= self.ignore < self.unacceptable:
+            raise ArgumentError(
+                f"{where}: saw ignore {self.ignore:g} and unacceptable {self.unacceptable:g}, expected 1 or "
+                "more, and the second larger than the first: both are times stable's."
+            )
+
+
+@dataclass(frozen=True)
+class ErrorBounds(Bounds):
+    """Those of errors, and a share of the requests, 0–1, beyond which no version passes."""
+
+    never_above: float = NEVER_ABOVE
+
+    def check(self, where: str) -> None:
+        """Refuse what cannot be meant; a limit of 1 is none."""
+        super().check(where)
+        if not 0.0 < self.never_above <= 1.0:
+            raise ArgumentError(
+                f"{where}: saw never_above {self.never_above:g}, expected a share of the requests, above 0 and up to 1 "
+                "(no such limit)."
+            )
+
+
+ERRORS = ErrorBounds(IGNORE.errors, UNACCEPTABLE.errors)
 LATENCY = Bounds(IGNORE.latency, UNACCEPTABLE.latency)
 
 
@@ -109,7 +129,7 @@ class JudgeGate:
     preset: str
     source: str = "prometheus"
     sensitivity: str = "normal"
-    errors: Bounds = ERRORS
+    errors: ErrorBounds = ERRORS
     latency: Bounds = LATENCY
     mode: str = "enforce"
     on_trip: str = "retry_once"
@@ -141,7 +161,7 @@ class JudgeGate:
             preset=str(value.get("preset")),
             source=source,
             sensitivity=_word(value, "sensitivity", tuple(SENSITIVITY), where, usual="normal"),
-            errors=Bounds.parse(value.get("errors"), ERRORS, where=f"{where}, errors"),
+            errors=ErrorBounds.parse(value.get("errors"), ERRORS, where=f"{where}, errors"),
             latency=Bounds.parse(value.get("latency"), LATENCY, where=f"{where}, latency"),
             mode=_word(value, "mode", MODES, where),
             on_trip=_word(value, "on_trip", ON_TRIP, where),
@@ -171,6 +191,7 @@ class JudgeGate:
         worst = settings.unacceptable
         return replace(
             settings,
+            never_above=self.errors.never_above,
             ignore=Tolerance(errors=self.errors.ignore, latency=self.latency.ignore),
             unacceptable=Tolerance(
                 errors=self.errors.unacceptable, latency=self.latency.unacceptable, share=worst.share

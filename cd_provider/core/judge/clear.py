@@ -92,14 +92,15 @@ class ClearLane:
 
     @property
     def errors(self) -> Weight:
-        return _weight({view: one.evidence for view, one in self._errors.items()})
+        return weigh({view: one.evidence for view, one in self._errors.items()})
 
     @property
     def latency(self) -> Weight:
-        return _weight({view: one.evidence for view, one in self._latency.items()})
+        return weigh({view: one.evidence for view, one in self._latency.items()})
 
 
-def _weight(evidence: Mapping[str, float]) -> Weight:
+def weigh(evidence: Mapping[str, float]) -> Weight:
+    """Set what all pods say beside what is left without the one that carries most."""
     rests = {view: one for view, one in evidence.items() if view != WHOLE}
     if len(rests) < 2:  # without its only pod there is no candidate
         return Weight(evidence[WHOLE], evidence[WHOLE])

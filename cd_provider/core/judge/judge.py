@@ -1,5 +1,5 @@
 """
-The judge: three lanes over the same ticks, one state for the whole canary.
+The judge: a few lanes over the same ticks, one state for the whole canary.
 
 The verdict is a function of the ticks alone: the same ticks give the same verdict at the same tick, looked at every
 second or all at once at the end.
@@ -16,6 +16,7 @@ from cd_provider.core.judge.counts import Tick, check, total
 from cd_provider.core.judge.emergency import EmergencyLane, Trip
 from cd_provider.core.judge.harmless import Harmless
 from cd_provider.core.judge.latency import Shape
+from cd_provider.core.judge.never import NeverAbove
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.reasons import NO_SHIFT, Reason, reason, refuses
 from cd_provider.core.judge.settings import JudgeSettings
@@ -45,6 +46,7 @@ class Judge:
         known = self.past
         self.emergency = EmergencyLane(share=known.share, cluster=known.cluster, limits=settings.emergency)
         self.clear = ClearLane(settings, known.cluster)
+        self.never = NeverAbove(settings, known.cluster)
         self.subtle = SubtleLane(settings, known)
         self.harmless = Harmless(settings, self.subtle)
         self.story = Story()
@@ -73,6 +75,7 @@ class Judge:
         self.at = seen.at
         self.story.add(tick)
         self.clear.step(seen, self._shape)
+        self.never.step(seen)
         self.subtle.step(seen, self._shape)
         self.harmless.step(tick, seen, self._shape)
         self._buckets = _added(self._buckets, (total(tick.candidate) + total(tick.stable)).slow)
@@ -107,6 +110,8 @@ class Judge:
         for metric, weight in (("errors", self.clear.errors), ("latency", self.clear.latency)):
             if weight.convicts(self.settings):
                 return f"clear {metric}"
+        if self.never.convicts:
+            return "never above"
         for metric, lean in zip(("errors", "latency"), self.subtle.look(at) or (), strict=False):
             if lean.convicts:
                 return f"subtle {metric}"
@@ -119,6 +124,8 @@ class Judge:
 
     def calm(self, at: float) -> bool:
         """Say whether nothing leans towards worse now, whichever pod is left out: what a step needs to end."""
+        if self.never.leans and not self.never.stable_too:
+            return False
         if self.clear.errors.leans or self.clear.latency.leans or self.harmless.tail_leans:
             return False
         return all(lean.weakest <= self.settings.leaning for lean in self.subtle.look(at) or ())

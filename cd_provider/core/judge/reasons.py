@@ -36,7 +36,7 @@ def reason(judge: Judge, at: float) -> Reason:
     if not theirs.requests:
         return Reason("no baseline", "requests to stable in the same minutes")
     if word := refuses(judge):
-        return Reason(word, f"error shares below {judge.settings.never_above:.0%}")
+        return Reason(word, f"error shares of {100.0 * judge.settings.never_above:g} % or less")
     if pod := _one_pod(judge, at):
         return Reason("one pod", f"the same from another pod than {pod}, or {pod} on another host")
     if judge.settings.latency and not judge.tells_latency:
@@ -49,12 +49,11 @@ def reason(judge: Judge, at: float) -> Reason:
 
 def refuses(judge: Judge) -> Word:
     """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
-    limit = judge.settings.never_above
     if not judge.story.stable.requests:
         return "no baseline"
-    if judge.harmless.minutes.sums.error_share <= limit:
+    if not judge.never.leans:
         return ""
-    return "baseline unhealthy" if judge.harmless.stable.error_share > limit else "too many errors"
+    return "baseline unhealthy" if judge.never.stable_too else "too many errors"
 
 
 def _one_pod(judge: Judge, at: float) -> str:

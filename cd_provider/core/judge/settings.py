@@ -33,6 +33,9 @@ COLD = Tolerance(errors=8.0, latency=2.5, share=2e-3)
 """The same, while a young candidate stands beside an old baseline."""
 
 
+NEVER_ABOVE = 0.02  # errors per request that no version may have
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
     """
@@ -46,7 +49,8 @@ class JudgeSettings:
     :param clear: evidence (odds to 1) that convicts in the clear lane. :param weakest: what must be left of it
         without any one pod.
     :param leaning: standard deviations towards worse with which nothing passes now.
-    :param never_above: errors per request that never pass, 0–1: where stable has as many it is no measure.
+    :param never_above: errors per request, 0–1, that never pass, and that convict where stable has fewer; where stable
+        is above it, too, it is no measure. 1: no such limit.
     :param latency: whether it is judged; if it is, nothing passes without latency buckets.
     :param away_s: how long a candidate that tripped stays off traffic; what still comes back then is no second trip.
     """
@@ -64,7 +68,7 @@ class JudgeSettings:
     weakest: float = 2.0
     weakest_part: float = 0.4
     leaning: float = 1.0
-    never_above: float = 0.5
+    never_above: float = NEVER_ABOVE
     latency: bool = True
     away_s: float = AWAY_S
     cold_s: float = 60.0

@@ -11,6 +11,7 @@ from cd_provider.core.judge.kayenta.points import cumulative, quantile
 from cd_provider.core.judge.verdict import Kind, Word
 
 if TYPE_CHECKING:
+    from cd_provider.core.judge.clear import Weight
     from cd_provider.core.judge.judge import Judge
     from cd_provider.core.judge.reasons import Reason
 
@@ -99,16 +100,23 @@ class Story:
         return f"{errors}{_slower(judge, ' and')} excluded"
 
     def _weight(self, judge: Judge, lane: str, at: float) -> str:
+        if lane == "never above":
+            limit = f"{100.0 * judge.settings.never_above:g} %"
+            return _odds(judge.never.weight, f"more than {limit} of the requests fail, which never passes")
         kind, metric = lane.split()
         if kind == "clear":
             weight = judge.clear.errors if metric == "errors" else judge.clear.latency
-            held = f"{rounded(weight.weakest)}:1 without pod {weight.without}" if weight.without else ONE_POD
-            return f"{rounded(weight.evidence)}:1 that {IS[metric]} beyond what is tolerated, {held}"
+            return _odds(weight, f"{IS[metric]} beyond what is tolerated")
         looked = judge.subtle.look(at)
         assert looked is not None
         lean = looked[0 if metric == "errors" else 1]
         alone = "" if len(judge.pods) > 1 else f", {ONE_POD}"
         return f"{IS[metric]} {lean.deviations:.1f} standard deviations beyond what is ignored{alone}"
+
+
+def _odds(weight: Weight, what: str) -> str:
+    held = f"{rounded(weight.weakest)}:1 without pod {weight.without}" if weight.without else ONE_POD
+    return f"{rounded(weight.evidence)}:1 that {what}, {held}"
 
 
 def _harm(judge: Judge) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cd_provider.core.gate import Gate, parse_gates, promql
-from cd_provider.core.judge_gate import SENSITIVITY, Bounds, JudgeGate, judge
+from cd_provider.core.judge_gate import SENSITIVITY, Bounds, ErrorBounds, JudgeGate, judge
 from cd_provider.core.refuse import late_judges
 from cd_provider.exceptions import ArgumentError
 
@@ -28,7 +28,7 @@ def test_what_is_not_given_is_as_usual() -> None:
     assert (gate.source, gate.sensitivity, gate.mode, gate.on_trip) == (
         "prometheus", "normal", "enforce", "retry_once",
     )  # fmt: skip
-    assert (gate.errors, gate.latency) == (Bounds(1.25, 2.0), Bounds(1.05, 1.25))
+    assert (gate.errors, gate.latency) == (ErrorBounds(1.25, 2.0, 0.02), Bounds(1.05, 1.25))
     assert gate.every_s == 2.0
     assert JudgeGate.parse(judge(preset="demo", source="direct")).every_s == 1.0
 
@@ -51,6 +51,15 @@ def test_two_numbers_of_a_metric_reach_the_judge() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "limit"), [({}, 0.02), ({"never_above": "0.1"}, 0.1), ({"ignore": 1.5}, 0.02)]
+)
+def test_a_share_that_never_passes_reaches_the_judge(given: dict[str, Any], limit: float) -> None:
+    settings = JudgeGate.parse(judge(preset="demo", errors=given)).settings(max_s=900.0)
+
+    assert settings.never_above == limit
+
+
+@pytest.mark.parametrize(
     ("changed", "told"),
     [
         ({"preset": "nginx"}, "preset: saw 'nginx'"),
@@ -62,6 +71,10 @@ def test_two_numbers_of_a_metric_reach_the_judge() -> None:
         ({"errors": {"ignore": 0.5}}, "ignore 0.5"),
         ({"latency": {"p99": 3}}, "latency: saw {'p99': 3}"),
         ({"latency": 3}, "latency: saw 3"),
+        ({"errors": {"never_above": 0}}, "never_above 0, expected a share"),
+        ({"errors": {"never_above": 2}}, "never_above 2, expected a share"),
+        ({"errors": {"never_above": "few"}}, "errors, never_above"),
+        ({"latency": {"never_above": 0.5}}, "latency: saw {'never_above': 0.5}"),
         ({"every_s": 0.1}, "every_s"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"name": ""}, "name ''"),
