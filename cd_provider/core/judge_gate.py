@@ -12,7 +12,15 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from cd_provider.core.judge.presets import Preset, preset
-from cd_provider.core.judge.settings import IGNORE, NEVER_ABOVE, UNACCEPTABLE, JudgeSettings, Tolerance
+from cd_provider.core.judge.settings import (
+    IGNORE,
+    METRICS,
+    NEVER_ABOVE,
+    UNACCEPTABLE,
+    JudgeSettings,
+    Metric,
+    Tolerance,
+)
 from cd_provider.core.units import number, seconds
 from cd_provider.exceptions import ArgumentError
 
@@ -20,6 +28,11 @@ SENSITIVITY: Mapping[str, float] = {"calm": 0.05, "normal": 0.10, "keen": 0.20}
 MODES = ("enforce", "observe")
 SOURCES = ("prometheus", "direct")
 ON_TRIP = ("retry_once", "fail")
+ROLES: Mapping[str, str] = {
+    "critical": "",
+    "advisory": "advisory",
+    "dry_run": "dry run",
+}  # and what it is called
 EVERY_S: Mapping[str, float] = {"prometheus": 2.0, "direct": 1.0}
 
 
@@ -29,8 +42,8 @@ def judge(
     preset: str,
     source: str = "prometheus",
     sensitivity: str = "normal",
-    errors: Mapping[str, float] | None = None,
-    latency: Mapping[str, float] | None = None,
+    errors: Mapping[str, Any] | None = None,
+    latency: Mapping[str, Any] | None = None,
     mode: str = "enforce",
     on_trip: str = "retry_once",
     min_s: float | str | None = None,
@@ -49,6 +62,8 @@ def judge(
     :param errors: ``{"ignore": 1.25, "unacceptable": 2.0, "never_above": 0.02}``: times stable's error share, up to the
         first a difference is ignored, from the second on it does not pass; and the share of the requests, 0–1, beyond
         which a version fails whatever the difference. :param latency: ``{"ignore": 1.05, "unacceptable": 1.25}``.
+        Either may have a ``role``: ``critical`` decides; ``advisory`` and ``dry_run`` change nothing, and the line says
+        what they would have done; a dry run is told of as well when that is nothing.
     :param mode: ``observe`` tells what it would have done and stops nothing.
     :param on_trip: many errors within seconds take the candidate off traffic at once; ``retry_once`` lets it return
         once, ``fail`` does not.
@@ -66,10 +81,11 @@ def judge(
 
 @dataclass(frozen=True)
 class Bounds:
-    """Two numbers of one metric, as times stable's."""
+    """Two numbers of one metric, as times stable's; and whether it decides."""
 
     ignore: float
     unacceptable: float
+    role: str = "critical"
 
     @classmethod
     def parse(cls, value: Any, usual: Self, *, where: str) -> Self:
@@ -82,9 +98,9 @@ class Bounds:
             return usual
         keys = [one.name for one in fields(cls)]
         if not isinstance(value, Mapping) or set(value) - set(keys):
-            raise ArgumentError(f"{where}: saw {value!r}, expected numbers under {', '.join(keys)}.")
-        given = {key: number(one, name=f"{where}, {key}") for key, one in value.items()}
-        found = replace(usual, **given)
+            raise ArgumentError(f"{where}: saw {value!r}, expected some of {', '.join(keys)}.")
+        given = {key: number(one, name=f"{where}, {key}") for key, one in value.items() if key != "role"}
+        found = replace(usual, role=_word(value, "role", tuple(ROLES), where), **given)
         found.check(where)
         return found
 
@@ -171,8 +187,16 @@ class JudgeGate:
             else seconds(every_s, name=f"{where}, every_s", least=0.5),
             options=dict(value.get("options") or {}),
         )
+        gate._check_roles()
         gate.counters()
         return gate
+
+    def _check_roles(self) -> None:
+        if "critical" not in (self.errors.role, self.latency.role):
+            raise ArgumentError(
+                f"gate {self.name!r} cannot fail: errors are {self.errors.role}, latency is {self.latency.role}. "
+                "Make one of them critical, or say mode='observe' to stop nothing."
+            )
 
     def counters(self) -> Preset:
         """Give the preset; an error names the gate."""
@@ -192,6 +216,9 @@ class JudgeGate:
         return replace(
             settings,
             never_above=self.errors.never_above,
+            errors=self.errors.role == "critical",
+            latency=self.latency.role == "critical",
+            aside=self._aside(),
             ignore=Tolerance(errors=self.errors.ignore, latency=self.latency.ignore),
             unacceptable=Tolerance(
                 errors=self.errors.unacceptable, latency=self.latency.unacceptable, share=worst.share
@@ -203,6 +230,10 @@ class JudgeGate:
             ),
         )
 
+    def _aside(self) -> dict[Metric, str]:
+        roles = zip(METRICS, (self.errors.role, self.latency.role), strict=True)
+        return {metric: ROLES[role] for metric, role in roles if role != "critical"}
+
     @property
     def enforced(self) -> bool:
         """Whether it can stop a canary."""
@@ -211,7 +242,9 @@ class JudgeGate:
     @property
     def bound(self) -> str:
         """What is allowed, as people read it."""
-        return f"up to {self.errors.ignore:g}x the errors and {self.latency.ignore:g}x the latency of stable"
+        both = ((self.errors, "errors"), (self.latency, "latency"))
+        told = (f"{one.ignore:g}x the {name}" for one, name in both if one.role == "critical")
+        return f"up to {' and '.join(told)} of stable"
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain JSON that :meth:`parse` reads back."""

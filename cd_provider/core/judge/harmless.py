@@ -137,7 +137,7 @@ class Harmless:
         slow = self._clears(self._slower, variance, prior_l, at_end=at_end)
         fast = not self.settings.latency or slow or self.in_first_bucket
         self.errors_by = self._errors_excluded(prior_e, at_end=at_end)
-        return fast and bool(self.errors_by)
+        return fast and (bool(self.errors_by) or not self.settings.errors)
 
     def _too_fast_to_tell(self, *, at_end: bool) -> bool:
         """Whether the candidate's p99 lies in the first bucket: faster than anybody cares to measure is fast enough."""

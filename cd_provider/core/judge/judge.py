@@ -8,7 +8,7 @@ second or all at once at the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cd_provider.core.judge.clear import ClearLane
@@ -19,7 +19,7 @@ from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.never import NeverAbove
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.reasons import NO_SHIFT, Reason, reason, refuses
-from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric
 from cd_provider.core.judge.story import Story
 from cd_provider.core.judge.subtle import SubtleLane
 from cd_provider.core.judge.verdict import Judged, Kind
@@ -53,6 +53,9 @@ class Judge:
         self.verdict: Judged | None = None
         self.at = 0.0  # seconds, of the last tick
         self.trips: list[Trip] = []
+        self.against: dict[
+            Metric, tuple[float, str]
+        ] = {}  # that do not decide: when they would have, and the lane
         self.pods: list[str] = []
         self._edges: tuple[float, ...] = ()
         self._buckets: tuple[float, ...] = ()
@@ -88,6 +91,9 @@ class Judge:
         if at <= self._deaf_until + 1e-9:
             return self.emergency.step(replace(tick, candidate={}))
         if trip := self.emergency.step(tick):
+            if not self.settings.errors:
+                self.against.setdefault("errors", (at, "emergency"))
+                return None
             self.emergency.reset()
             self._deaf_until = at + self.settings.away_s
         return trip
@@ -106,16 +112,23 @@ class Judge:
         return self._unclear(at) if at_end else None
 
     def _convicts(self, at: float) -> str:
-        """Name the lane that convicts, if any does."""
-        for metric, weight in (("errors", self.clear.errors), ("latency", self.clear.latency)):
-            if weight.convicts(self.settings):
-                return f"clear {metric}"
-        if self.never.convicts:
-            return "never above"
-        for metric, lean in zip(("errors", "latency"), self.subtle.look(at) or (), strict=False):
-            if lean.convicts:
-                return f"subtle {metric}"
+        """Name the lane that convicts, if any does; what does not decide is noted down."""
+        for metric, lane in self._speaking(at):
+            if self.settings.decides(metric):
+                return lane
+            self.against.setdefault(metric, (at, lane))
         return ""
+
+    def _speaking(self, at: float) -> Iterator[tuple[Metric, str]]:
+        """Give each lane that speaks against the candidate, and by which metric."""
+        for metric, weight in zip(METRICS, (self.clear.errors, self.clear.latency), strict=True):
+            if weight.convicts(self.settings):
+                yield metric, f"clear {metric}"
+        if self.never.convicts:
+            yield "errors", "never above"
+        for metric, lean in zip(METRICS, self.subtle.look(at) or (), strict=False):
+            if lean.convicts:
+                yield metric, f"subtle {metric}"
 
     def _passes(self, at: float, *, at_end: bool) -> bool:
         if at < self.settings.least_s - 1e-9 or refuses(self):
@@ -124,11 +137,15 @@ class Judge:
 
     def calm(self, at: float) -> bool:
         """Say whether nothing leans towards worse now, whichever pod is left out: what a step needs to end."""
-        if self.never.leans and not self.never.stable_too:
+        errors, latency = self.settings.errors, self.settings.latency
+        if errors and (self.clear.errors.leans or (self.never.leans and not self.never.stable_too)):
             return False
-        if self.clear.errors.leans or self.clear.latency.leans or self.harmless.tail_leans:
+        if latency and (self.clear.latency.leans or self.harmless.tail_leans):
             return False
-        return all(lean.weakest <= self.settings.leaning for lean in self.subtle.look(at) or ())
+        leans = zip(METRICS, self.subtle.look(at) or (), strict=False)
+        return all(
+            one.weakest <= self.settings.leaning for metric, one in leans if self.settings.decides(metric)
+        )
 
     def _judged(self, kind: Kind, at: float, lane: str) -> Judged:
         return Judged(kind, at, self.story.line(self, kind, at, lane), lane)

@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from cd_provider.core.judge.drift import Drift
+from cd_provider.core.judge.settings import METRICS
 from cd_provider.core.judge.verdict import Word
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def refuses(judge: Judge) -> Word:
     """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
     if not judge.story.stable.requests:
         return "no baseline"
-    if not judge.never.leans:
+    if not judge.settings.errors or not judge.never.leans:
         return ""
     return "baseline unhealthy" if judge.never.stable_too else "too many errors"
 
@@ -60,13 +61,14 @@ def _one_pod(judge: Judge, at: float) -> str:
     """Name the pod without which there would have been no case; empty: there is none, or more than one makes it."""
     settings = judge.settings
     found = [
-        (weight.evidence >= settings.clear, weight.convicts(settings), weight.without)
-        for weight in (judge.clear.errors, judge.clear.latency)
+        (metric, weight.evidence >= settings.clear, weight.convicts(settings), weight.without)
+        for metric, weight in zip(METRICS, (judge.clear.errors, judge.clear.latency), strict=True)
     ]
     drifts = (judge.subtle.errors, judge.subtle.latency)
-    for lean, drift in zip(judge.subtle.look(at) or (), drifts, strict=False):
-        found.append((lean.far, lean.convicts, drift.strongest))
-    return next((pod for much, convicts, pod in found if much and not convicts and pod), "")
+    for metric, lean, drift in zip(METRICS, judge.subtle.look(at) or (), drifts, strict=False):
+        found.append((metric, lean.far, lean.convicts, drift.strongest))
+    told = (one for one in found if settings.decides(one[0]))
+    return next((pod for _, much, convicts, pod in told if much and not convicts and pod), "")
 
 
 def needed(judge: Judge) -> float:
@@ -76,7 +78,8 @@ def needed(judge: Judge) -> float:
     :returns: infinity when no number does: pods of one version differ by as much.
     """
     latency = _latency_needs(judge) if judge.settings.latency else 0.0
-    return max(min(_ratio_needs(judge), _share_needs(judge)), latency)
+    errors = min(_ratio_needs(judge), _share_needs(judge)) if judge.settings.errors else 0.0
+    return max(errors, latency)
 
 
 def _ratio_needs(judge: Judge) -> float:

@@ -12,7 +12,7 @@ from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.view import Arm, Scene
 
-PART = 0.35  # of alpha, for each of the two boundaries; half of it for each metric
+PART = 0.35  # of alpha, for each of the two boundaries; shared by the metrics that decide
 EARLIEST = 0.05  # of the information: before it the second boundary is as high as here
 
 
@@ -90,7 +90,7 @@ class SubtleLane:
     def _lean(self, drift: Drift, prior: float, at: float) -> Lean:
         settings = self.settings
         deviations, weakest = drift.deviations()
-        evidence, alpha = drift.evidence(prior), settings.alpha * PART / 2.0
+        evidence, alpha = drift.evidence(prior), settings.alpha_each * PART
         far = evidence >= 1.0 / alpha or deviations >= self._height(alpha, at)
         most_stays = weakest >= settings.weakest_part * deviations
         return Lean(deviations, weakest, evidence, far, far and most_stays)

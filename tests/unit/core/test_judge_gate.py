@@ -28,7 +28,7 @@ def test_what_is_not_given_is_as_usual() -> None:
     assert (gate.source, gate.sensitivity, gate.mode, gate.on_trip) == (
         "prometheus", "normal", "enforce", "retry_once",
     )  # fmt: skip
-    assert (gate.errors, gate.latency) == (ErrorBounds(1.25, 2.0, 0.02), Bounds(1.05, 1.25))
+    assert (gate.errors, gate.latency) == (ErrorBounds(1.25, 2.0, never_above=0.02), Bounds(1.05, 1.25))
     assert gate.every_s == 2.0
     assert JudgeGate.parse(judge(preset="demo", source="direct")).every_s == 1.0
 
@@ -59,6 +59,16 @@ def test_a_share_that_never_passes_reaches_the_judge(given: dict[str, Any], limi
     assert settings.never_above == limit
 
 
+@pytest.mark.parametrize(("role", "word"), [("advisory", "advisory"), ("dry_run", "dry run")])
+def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str, word: str) -> None:
+    gate = JudgeGate.parse(judge(preset="demo", latency={"role": role}))
+    settings = gate.settings(max_s=900.0)
+
+    assert (settings.errors, settings.latency, settings.aside) == (True, False, {"latency": word})
+    assert gate.bound == "up to 1.25x the errors of stable"
+    assert JudgeGate.parse(gate.as_dict()) == gate
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -75,6 +85,14 @@ def test_a_share_that_never_passes_reaches_the_judge(given: dict[str, Any], limi
         ({"errors": {"never_above": 2}}, "never_above 2, expected a share"),
         ({"errors": {"never_above": "few"}}, "errors, never_above"),
         ({"latency": {"never_above": 0.5}}, "latency: saw {'never_above': 0.5}"),
+        (
+            {"errors": {"role": "vital"}},
+            "errors, role: saw 'vital', expected one of critical, advisory, dry_run",
+        ),
+        (
+            {"errors": {"role": "advisory"}, "latency": {"role": "dry_run"}},
+            "gate 'judge' cannot fail: errors are adv",
+        ),
         ({"every_s": 0.1}, "every_s"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"name": ""}, "name ''"),
