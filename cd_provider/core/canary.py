@@ -20,6 +20,7 @@ from cd_provider.core.workload import WorkloadState, candidate_replicas
 
 SCHEDULE_GRACE_S = 60.0  # an autoscaler may bring a node
 AHEAD_S = 30.0  # the next step's pods are started this long before it
+OVER = "the canary's time (max_s) is over before it could be judged"
 SETTLE_S = 1.0  # a gateway learns of a ready pod a little later than we do; until then it would answer 503
 
 
@@ -181,7 +182,7 @@ def _tripped(plan: CanaryPlan, seen: Situation) -> Action | None:
 
 def _out_of_time(plan: CanaryPlan, seen: Situation) -> Stop | None:
     if seen.now >= plan.deadline:
-        return Stop("INCONCLUSIVE", "the canary's time (max_s) is over before it could be judged")
+        return Stop("INCONCLUSIVE", "; ".join([OVER, *_undecided(plan, seen)]))
     if seen.blind_since is not None and seen.now - seen.blind_since >= plan.no_data_s:
         return Stop(
             "INCONCLUSIVE", f"the cluster has given no answer for {seen.now - seen.blind_since:.0f} s"
@@ -197,6 +198,14 @@ def _out_of_time(plan: CanaryPlan, seen: Situation) -> Stop | None:
         if gate.enforced and quiet and silent_s >= plan.no_data_s:
             return Stop("INCONCLUSIVE", f"{sentence(gate, state)}, for {silent_s:.0f} s")
     return None
+
+
+def _undecided(plan: CanaryPlan, seen: Situation) -> list[str]:
+    """Say how the gates stand that would have to be kept."""
+    pairs = zip(plan.gates, seen.gates, strict=True)
+    return [
+        sentence(gate, state) for gate, state in pairs if gate.enforced and state.finding is not Finding.OK
+    ]
 
 
 def _not_ready(plan: CanaryPlan, seen: Situation) -> Action | None:

@@ -23,6 +23,7 @@ HISTORY_S = 3600.0
 USUAL_INTERVAL_S = 5.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
+END = 4  # intervals before the canary's end: until then its last samples have come, and what is missing can be told
 
 
 class JudgeWatch:
@@ -34,7 +35,7 @@ class JudgeWatch:
 
     :param sides: gives whose counters are compared, at that moment. :param clock: epoch seconds.
     :param wake: set after every look, so that the loop need not wait for its own tick.
-    :param max_s: how long the canary may last.
+    :param max_s: how long the canary may last from now on.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class JudgeWatch:
     ) -> None:
         self.gate, self.source, self.sides, self.clock, self.wake = gate, source, sides, clock, wake
         self.settings = gate.settings(max_s=max_s)
+        self._until = clock() + max_s
         self.state = GateState.opened(at=clock())
         self.began_at: float | None = None
         self.judge: Judge | None = None
@@ -100,6 +102,9 @@ class JudgeWatch:
         past, interval_s = Past(), self.gate.every_s if self.gate.source == "direct" else USUAL_INTERVAL_S
         if self.gate.source != "direct":
             past, interval_s = await self._past(began_at, sides)
+        # From the first user on, so that it is the same after a restart.
+        left_s = round(self._until - began_at - END * interval_s, 1)
+        self.settings = replace(self.settings, max_s=max(1.0, left_s))
         self.judge = Judge(self.settings, began_at=began_at, past=past)
         self._aligner = Aligner(started_at=began_at, interval_s=interval_s)
         self._since = began_at - OVERLAP * interval_s
@@ -133,15 +138,11 @@ class JudgeWatch:
             finding = Finding.FAILED
         elif not judge.story.candidate.requests:
             finding = Finding.THIN
-        elif unreachable or not judge.calm(at):
+        elif unreachable or kind in ("INCONCLUSIVE", "NO_DATA") or not judge.calm(at):
             finding = Finding.BREACH
         else:
             finding = Finding.OK if kind == "PASS" else Finding.GOING
-        line = (
-            verdict.line
-            if verdict and kind in ("FAIL", "PASS")
-            else judge.story.line(judge, "so far", at, "")
-        )
+        line = verdict.line if verdict and kind != "TRIP" else judge.story.line(judge, "so far", at, "")
         if unreachable:
             line += f"; does not answer: {', '.join(unreachable)}"
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))

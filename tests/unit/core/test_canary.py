@@ -147,6 +147,13 @@ def test_a_broken_gate_stops_at_once() -> None:
     assert "0.3 in 50 requests, allowed at most 0.01" in stop.line
 
 
+def test_at_the_end_of_its_time_it_says_how_the_gates_stand() -> None:
+    stop = stop_of(seen(now=10_000.0, gates=[state(Finding.THIN, requests=3, value=0.0)]))
+
+    assert stop.kind == "INCONCLUSIVE"
+    assert stop.line.endswith("before it could be judged; errors: 3 of 10 requests needed, too few to judge")
+
+
 def test_an_observed_gate_stops_nothing_and_holds_nothing() -> None:
     watching = replace(PLAN, gates=(replace(GATE, mode="observe"),))
     last = seen(

@@ -23,8 +23,8 @@ EDGES = {0.1: 0.9, 0.5: 0.99, 1.0: 1.0, float("inf"): 1.0}  # seconds → share 
 class Service:
     """Pods whose counters grow with the clock; ``bad`` is the candidate's error share."""
 
-    def __init__(self, bad: float) -> None:
-        self.bad, self.now = bad, BEGAN
+    def __init__(self, bad: float, per_second: float = 10.0) -> None:
+        self.bad, self.per_second, self.now = bad, per_second, BEGAN
         self.source = FakeCounters()
         self.wake = asyncio.Event()
 
@@ -39,7 +39,7 @@ class Service:
     def _pod(self, pod: str, stamps: list[float]) -> list[Series]:
         ours = pod in CANDIDATE
         seen = [at for at in stamps if not ours or at >= BEGAN]
-        done = [(at, 10.0 * (at - (BEGAN if ours else BEGAN - 7200.0))) for at in seen]
+        done = [(at, self.per_second * (at - (BEGAN if ours else BEGAN - 7200.0))) for at in seen]
         bad = self.bad if ours else 0.002
         side = "candidate" if ours else "stable"
 
@@ -50,11 +50,11 @@ class Service:
         buckets = [series(f"le {edge}", share, edge=edge) for edge, share in EDGES.items()]
         return [series("ok", 1.0 - bad), series("bad", bad, is_bad=True), *buckets]
 
-    def watch(self, **given: str) -> JudgeWatch:
+    def watch(self, *, max_s: float = 1800.0, **given: str) -> JudgeWatch:
         gate = JudgeGate.parse(judge(preset="demo", **given))  # type: ignore[arg-type]
         sides = Sides("shop", "shop-candidate", "shop", CANDIDATE, STABLE)
         return JudgeWatch(
-            gate, self.source, sides=lambda: sides, clock=self.clock, wake=self.wake, max_s=1800.0
+            gate, self.source, sides=lambda: sides, clock=self.clock, wake=self.wake, max_s=max_s
         )
 
 
@@ -121,6 +121,37 @@ async def test_begun_anew_in_the_middle_it_stands_where_it_stood() -> None:
 
     assert second.state.finding is Finding.OK
     assert second.state.line == first.state.line
+
+
+async def test_its_end_is_the_canarys_whenever_it_was_begun_anew() -> None:
+    service = Service(bad=0.002)
+    service.now -= 40.0  # while the pods came up
+    first = service.watch(max_s=1840.0)
+    service.now = BEGAN
+    first.open(at=BEGAN)
+    await look(service, first)
+
+    service.now = BEGAN + 1000.0
+    service.scrape(BEGAN - 3600.0)
+    second = service.watch(max_s=800.0)
+    second.open(at=service.now, exposed_at=BEGAN)
+    await look(service, second)
+
+    assert first.settings == second.settings
+    assert second.settings.max_s == 1800.0 - 4 * SCRAPE_S
+    assert second.judge is not None
+    assert second.judge.at == 1000.0
+
+
+async def test_what_is_missing_is_told_before_the_canarys_time_is_over() -> None:
+    service = Service(bad=0.002, per_second=0.05)
+    watch = service.watch(max_s=300.0)
+    watch.open(at=BEGAN)
+
+    await follow(service, watch, lambda: watch.state.line.startswith("INCONCLUSIVE"), at_most_s=295)
+
+    assert watch.state.finding is Finding.BREACH  # nothing goes on by it
+    assert "too few requests to exclude 2x the errors and +25 % latency; needed: about " in watch.state.line
 
 
 async def test_a_return_to_traffic_begins_nothing_anew() -> None:
