@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.judge_gate import MODES, JudgeGate
 from cd_provider.core.query import template
 from cd_provider.core.ratio import denominator
 from cd_provider.core.units import number, seconds
 from cd_provider.exceptions import ArgumentError
-
-MODES = ("enforce", "observe")
 
 
 def promql(

@@ -9,30 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any
 
 from cd_provider.core.judge.presets import Preset, preset
-from cd_provider.core.judge.settings import (
-    IGNORE,
-    METRICS,
-    NEVER_ABOVE,
-    UNACCEPTABLE,
-    JudgeSettings,
-    Metric,
-    Tolerance,
-)
-from cd_provider.core.units import number, seconds
+from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
+from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
+from cd_provider.core.units import seconds, word
 from cd_provider.exceptions import ArgumentError
 
 SENSITIVITY: Mapping[str, float] = {"calm": 0.05, "normal": 0.10, "keen": 0.20}
 MODES = ("enforce", "observe")
-SOURCES = ("prometheus", "direct")
-ON_TRIP = ("retry_once", "fail")
-ROLES: Mapping[str, str] = {
-    "critical": "",
-    "advisory": "advisory",
-    "dry_run": "dry run",
-}  # and what it is called
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "source": ("prometheus", "direct"),
+    "sensitivity": tuple(SENSITIVITY),
+    "mode": MODES,
+    "on_trip": ("retry_once", "fail"),
+    "first_release": ("refuse", "pods_and_floor"),
+    "low_traffic": ("refuse", "pods_only"),
+}
+LEAST_EVERY_S = 0.5
 EVERY_S: Mapping[str, float] = {"prometheus": 2.0, "direct": 1.0}
 
 
@@ -46,6 +41,8 @@ def judge(
     latency: Mapping[str, Any] | None = None,
     mode: str = "enforce",
     on_trip: str = "retry_once",
+    first_release: str = "refuse",
+    low_traffic: str = "refuse",
     min_s: float | str | None = None,
     every_s: float | str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -67,6 +64,10 @@ def judge(
     :param mode: ``observe`` tells what it would have done and stops nothing.
     :param on_trip: many errors within seconds take the candidate off traffic at once; ``retry_once`` lets it return
         once, ``fail`` does not.
+    :param first_release: stable has no requests to compare with: ``refuse``, by plan, and by a canary that meets it at
+        its end; ``pods_and_floor``: pass by the pods' health and the candidate's own share of errors.
+    :param low_traffic: there will be too few requests by ``max_s``: ``refuse``, by plan; ``pods_only``: watch it until
+        then, and pass when nothing else is missing.
     :param min_s: seconds before which nothing passes; default: three minutes.
     :param every_s: seconds between two reads; default 2, direct 1.
     :param options: of the preset ``custom``: fields of :class:`~cd_provider.core.judge.presets.Preset`.
@@ -74,67 +75,10 @@ def judge(
     given = {
         "kind": "judge", "name": name, "preset": preset, "source": source, "sensitivity": sensitivity,
         "errors": dict(errors) if errors else None, "latency": dict(latency) if latency else None, "mode": mode,
-        "on_trip": on_trip, "min_s": min_s, "every_s": every_s, "options": dict(options) if options else None,
+        "on_trip": on_trip, "first_release": first_release, "low_traffic": low_traffic,
+        "min_s": min_s, "every_s": every_s, "options": dict(options) if options else None,
     }  # fmt: skip
     return {key: value for key, value in given.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Two numbers of one metric, as times stable's; and whether it decides."""
-
-    ignore: float
-    unacceptable: float
-    role: str = "critical"
-
-    @classmethod
-    def parse(cls, value: Any, usual: Self, *, where: str) -> Self:
-        """
-        Read them; what is not given is as usual.
-
-        :raises ArgumentError: another key, no number, or one out of its range.
-        """
-        if value is None:
-            return usual
-        keys = [one.name for one in fields(cls)]
-        if not isinstance(value, Mapping) or set(value) - set(keys):
-            raise ArgumentError(f"{where}: saw {value!r}, expected some of {', '.join(keys)}.")
-        given = {key: number(one, name=f"{where}, {key}") for key, one in value.items() if key != "role"}
-        found = replace(usual, role=_word(value, "role", tuple(ROLES), where), **given)
-        found.check(where)
-        return found
-
-    def check(self, where: str) -> None:
-        """
-        Refuse what cannot be meant.
-
-        :raises ArgumentError: not 1 ≤ ignore < unacceptable.
-        """
-        if not 1.0 <= self.ignore < self.unacceptable:
-            raise ArgumentError(
-                f"{where}: saw ignore {self.ignore:g} and unacceptable {self.unacceptable:g}, expected 1 or "
-                "more, and the second larger than the first: both are times stable's."
-            )
-
-
-@dataclass(frozen=True)
-class ErrorBounds(Bounds):
-    """Those of errors, and a share of the requests, 0–1, beyond which no version passes."""
-
-    never_above: float = NEVER_ABOVE
-
-    def check(self, where: str) -> None:
-        """Refuse what cannot be meant; a limit of 1 is none."""
-        super().check(where)
-        if not 0.0 < self.never_above <= 1.0:
-            raise ArgumentError(
-                f"{where}: saw never_above {self.never_above:g}, expected a share of the requests, above 0 and up to 1 "
-                "(no such limit)."
-            )
-
-
-ERRORS = ErrorBounds(IGNORE.errors, UNACCEPTABLE.errors)
-LATENCY = Bounds(IGNORE.latency, UNACCEPTABLE.latency)
 
 
 @dataclass(frozen=True)
@@ -149,6 +93,8 @@ class JudgeGate:
     latency: Bounds = LATENCY
     mode: str = "enforce"
     on_trip: str = "retry_once"
+    first_release: str = "refuse"
+    low_traffic: str = "refuse"
     min_s: float | None = None
     every_s: float = 2.0
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -169,23 +115,21 @@ class JudgeGate:
         where, known = f"gate {name!r}", {one.name for one in fields(cls)}
         if unknown := sorted(set(value) - known):
             raise ArgumentError(f"{where}: unknown key {unknown[0]!r}, expected some of {sorted(known)}.")
-        source = _word(value, "source", SOURCES, where)
+        usual = {one.name: one.default for one in fields(cls)}
+        words = {key: word(value, key, some, where, usual=str(usual[key])) for key, some in WORDS.items()}
         every_s = value.get("every_s")
         min_s = value.get("min_s")
         gate = cls(
             name=name,
             preset=str(value.get("preset")),
-            source=source,
-            sensitivity=_word(value, "sensitivity", tuple(SENSITIVITY), where, usual="normal"),
             errors=ErrorBounds.parse(value.get("errors"), ERRORS, where=f"{where}, errors"),
             latency=Bounds.parse(value.get("latency"), LATENCY, where=f"{where}, latency"),
-            mode=_word(value, "mode", MODES, where),
-            on_trip=_word(value, "on_trip", ON_TRIP, where),
             min_s=None if min_s is None else seconds(min_s, name=f"{where}, min_s"),
-            every_s=EVERY_S[source]
+            every_s=EVERY_S[words["source"]]
             if every_s is None
-            else seconds(every_s, name=f"{where}, every_s", least=0.5),
-            options=dict(value.get("options") or {}),
+            else seconds(every_s, name=f"{where}, every_s", least=LEAST_EVERY_S),
+            options=_mapping(value.get("options") or {}, where),
+            **words,
         )
         gate._check_roles()
         gate.counters()
@@ -216,6 +160,8 @@ class JudgeGate:
         return replace(
             settings,
             never_above=self.errors.never_above,
+            alone=self.first_release == "pods_and_floor",
+            pods_only=self.low_traffic == "pods_only",
             errors=self.errors.role == "critical",
             latency=self.latency.role == "critical",
             aside=self._aside(),
@@ -251,10 +197,7 @@ class JudgeGate:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def _word(
-    value: Mapping[str, Any], key: str, allowed: tuple[str, ...], where: str, *, usual: str | None = None
-) -> str:
-    given = value.get(key, usual or allowed[0])
-    if given not in allowed:
-        raise ArgumentError(f"{where}, {key}: saw {given!r}, expected one of {', '.join(allowed)}.")
-    return str(given)
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ArgumentError(f"{where}, options: saw {value!r}, expected a mapping of a preset's fields.")
+    return dict(value)

@@ -12,7 +12,7 @@ from cd_provider.core.message import Outcome
 from cd_provider.core.refuse import blind_gates, late_judges
 from cd_provider.core.release import Release, check_app
 from cd_provider.core.story import planned, tell
-from cd_provider.core.traffic import parse_steps
+from cd_provider.core.traffic import Step, parse_steps
 from cd_provider.core.units import seconds
 from cd_provider.operators.canary import MARGIN_S, canary_s, check_run_timeout
 from cd_provider.operators.common import ReleaseOperator, check_router, run_url, send
@@ -21,11 +21,11 @@ from cd_provider.operators.plan_checks import (
     Surroundings,
     check_cluster,
     check_image,
-    check_judges,
     check_prometheus,
     check_window,
 )
 from cd_provider.operators.plan_faults import Faults
+from cd_provider.operators.plan_judges import check_judges
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -100,12 +100,12 @@ class ReleasePlanOperator(ReleaseOperator):
         facts = await faults.wait_for(check_image(asked))
         surroundings = await faults.wait_for(check_cluster(asked, faults))
         await faults.wait_for(check_prometheus(asked, surroundings, faults))
-        await check_judges(asked, surroundings, faults)
+        of_judges = await check_judges(asked, surroundings, faults)
         faults.raise_if_any(str(self.app))
         if facts is None or surroundings is None:
             raise AssertionError("what was not found is a fault")
         self.log.info("planned: %s", self._planned(asked, facts, surroundings, window))
-        return surroundings.hints
+        return [*surroundings.hints, *of_judges]
 
     def _planned(self, asked: Asked, facts: ImageFacts, found: Surroundings, window: str | None) -> str:
         return planned(
@@ -125,12 +125,14 @@ class ReleasePlanOperator(ReleaseOperator):
         faults.catch(check_router, self.router)
         target = faults.catch(self.target)
         gates = self._gates(faults)
-        faults.catch(self._timing, context, gates, faults)
+        steps, max_s = faults.catch(self._timing, context, gates, faults) or ((), None)
         return Asked(
             release=self._release(context, image),
             image=image,
             target=target,
             gates=gates,
+            steps=steps,
+            max_s=max_s,
             registry_conn_id=self.registry_conn_id,
             prometheus_conn_id=self.prometheus_conn_id,
             allow_downgrade=self.allow_downgrade,
@@ -144,14 +146,19 @@ class ReleasePlanOperator(ReleaseOperator):
             return ()
         return tuple(gate for one in self.gates if (gate := faults.catch(parse_gate, one)))
 
-    def _timing(self, context: Context, gates: Sequence[AnyGate], faults: Faults) -> None:
+    def _timing(
+        self, context: Context, gates: Sequence[AnyGate], faults: Faults
+    ) -> tuple[tuple[Step, ...], float | None]:
+        """Check all that is about time; give the steps, and how long the canary may take."""
         no_data_s = faults.catch(lambda: seconds(self.no_data_s, name="no_data_s", least=5))
         steps = parse_steps(self.steps, step_s=self.step_s)
         faults.name(blind_gates(gates, steps))
-        if no_data_s is not None:
-            needed = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
-            faults.name(late_judges(gates, needed))
-            check_run_timeout(context, needed + MARGIN_S)
+        if no_data_s is None:
+            return steps, None
+        needed = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
+        faults.name(late_judges(gates, needed))
+        check_run_timeout(context, needed + MARGIN_S)
+        return steps, needed
 
     def _post(self, context: Context) -> dict[str, str] | None:
         """Post the release's message; an earlier attempt's message is edited instead."""

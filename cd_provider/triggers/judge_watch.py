@@ -136,7 +136,7 @@ class JudgeWatch:
         kind = verdict.kind if verdict else ""
         if kind == "FAIL":
             finding = Finding.FAILED
-        elif not judge.story.candidate.requests:
+        elif not judge.story.candidate.requests and self.gate.low_traffic == "refuse":
             finding = Finding.THIN
         elif unreachable or kind in ("INCONCLUSIVE", "NO_DATA") or not judge.calm(at):
             finding = Finding.BREACH

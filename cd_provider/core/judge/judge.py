@@ -133,7 +133,7 @@ class Judge:
     def _passes(self, at: float, *, at_end: bool) -> bool:
         if at < self.settings.least_s - 1e-9 or refuses(self):
             return False
-        return (at_end or self.calm(at)) and self.harmless.excluded(at_end=at_end)
+        return (at_end or self.calm(at)) and self.harmless.excluded(at_end=at_end, alone=self.alone)
 
     def calm(self, at: float) -> bool:
         """Say whether nothing leans towards worse now, whichever pod is left out: what a step needs to end."""
@@ -152,8 +152,15 @@ class Judge:
 
     def _unclear(self, at: float) -> Judged:
         found: Reason = reason(self, at)
+        if found.word == "too few requests" and self.settings.pods_only:
+            return Judged("PASS", at, self.story.by_pods(self, at))
         kind: Kind = "NO_DATA" if found.word == "no traffic" else "INCONCLUSIVE"
         return Judged(kind, at, self.story.unclear(self, kind, at, found), "", found.word, found.need)
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no baseline, and need not be one."""
+        return self.settings.alone and not self.story.stable.requests
 
     @property
     def unacceptable_shift(self) -> float:

@@ -34,13 +34,13 @@ def reason(judge: Judge, at: float) -> Reason:
     ours, theirs = judge.story.candidate, judge.story.stable
     if not ours.requests:
         return Reason("no traffic", "requests to the candidate")
-    if not theirs.requests:
+    if not theirs.requests and not judge.alone:
         return Reason("no baseline", "requests to stable in the same minutes")
     if word := refuses(judge):
         return Reason(word, f"error shares of {100.0 * judge.settings.never_above:g} % or less")
     if pod := _one_pod(judge, at):
         return Reason("one pod", f"the same from another pod than {pod}, or {pod} on another host")
-    if judge.settings.latency and not judge.tells_latency:
+    if judge.settings.latency and not judge.tells_latency and not judge.alone:
         return Reason("no latency", "three latency buckets around what is usual, the same on both sides")
     wanted = math.ceil(needed(judge))
     if not judge.calm(at) or 0 < wanted <= judge.harmless.requests:
@@ -50,7 +50,7 @@ def reason(judge: Judge, at: float) -> Reason:
 
 def refuses(judge: Judge) -> Word:
     """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
-    if not judge.story.stable.requests:
+    if not judge.story.stable.requests and not judge.alone:
         return "no baseline"
     if not judge.settings.errors or not judge.never.leans:
         return ""
@@ -77,6 +77,8 @@ def needed(judge: Judge) -> float:
 
     :returns: infinity when no number does: pods of one version differ by as much.
     """
+    if judge.alone:
+        return _share_needs(judge)
     latency = _latency_needs(judge) if judge.settings.latency else 0.0
     errors = min(_ratio_needs(judge), _share_needs(judge)) if judge.settings.errors else 0.0
     return max(errors, latency)

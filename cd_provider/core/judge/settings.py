@@ -58,6 +58,8 @@ class JudgeSettings:
         is above it, too, it is no measure. 1: no such limit.
     :param errors: whether they decide. :param latency: the same; if it does, nothing passes without latency buckets.
     :param aside: metric that does not decide → the word with which people are told what it would have done.
+    :param alone: where stable has no request at all, pass by the candidate's own share of errors.
+    :param pods_only: where too few requests are the only thing that is missing at the end, pass.
     :param away_s: how long a candidate that tripped stays off traffic; what still comes back then is no second trip.
     """
 
@@ -78,6 +80,8 @@ class JudgeSettings:
     errors: bool = True
     latency: bool = True
     aside: Mapping[Metric, str] = field(default_factory=dict)
+    alone: bool = False
+    pods_only: bool = False
     away_s: float = AWAY_S
     cold_s: float = 60.0
     emergency: EmergencyLimits = field(default_factory=EmergencyLimits)

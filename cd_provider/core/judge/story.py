@@ -62,6 +62,11 @@ class Story:
         said = SAID[why.word].format(harm=_harm(judge))
         return f"{kind} {clock(at)} {self._both(judge)}: {said}; needed: {why.need}{aside(judge)}"
 
+    def by_pods(self, judge: Judge, at: float) -> str:
+        """Say that the pods' health alone was enough, as the gate has it for so few requests."""
+        few = SAID["too few requests"].format(harm=_harm(judge))
+        return f"PASS {clock(at)} {self._both(judge)}: {few}, passed by its pods alone{aside(judge)}"
+
     def _both(self, judge: Judge) -> str:
         told = (self.errors(judge), self.latency(), self.requests())
         return ", ".join(part for part in told if part)
@@ -97,6 +102,8 @@ class Story:
 
     def _excluded(self, judge: Judge) -> str:
         worst, by = judge.settings.unacceptable, judge.harmless.errors_by
+        if judge.alone:
+            return f"errors of {percent(worst.share)} excluded; stable had no requests, so that nothing was compared"
         errors = f"{worst.errors:g}x the errors" if by == "times" else f"errors of {percent(worst.share)}"
         slower = "a p99 beyond the first bucket" if judge.harmless.in_first_bucket else _slower(judge)
         return f"{_joined(judge, errors, slower)} excluded"
@@ -122,6 +129,8 @@ def _odds(weight: Weight, what: str) -> str:
 
 
 def _harm(judge: Judge) -> str:
+    if judge.alone:
+        return f"errors of {percent(judge.settings.unacceptable.share)}"
     return _joined(judge, f"{judge.settings.unacceptable.errors:g}x the errors", _slower(judge))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cd_provider.core.gate import Gate, parse_gates, promql
-from cd_provider.core.judge_gate import SENSITIVITY, Bounds, ErrorBounds, JudgeGate, judge
+from cd_provider.core.judge_bounds import Bounds, ErrorBounds
+from cd_provider.core.judge_gate import SENSITIVITY, JudgeGate, judge
 from cd_provider.core.refuse import late_judges
 from cd_provider.exceptions import ArgumentError
 
@@ -93,6 +94,9 @@ def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str
             {"errors": {"role": "advisory"}, "latency": {"role": "dry_run"}},
             "gate 'judge' cannot fail: errors are adv",
         ),
+        ({"first_release": "ask"}, "first_release: saw 'ask', expected one of refuse, pods_and_floor"),
+        ({"low_traffic": "probe"}, "low_traffic: saw 'probe', expected one of refuse, pods_only"),
+        ({"options": 3}, "options: saw 3, expected a mapping"),
         ({"every_s": 0.1}, "every_s"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"name": ""}, "name ''"),
