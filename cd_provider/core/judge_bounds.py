@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from cd_provider.core.judge.settings import IGNORE, NEVER_ABOVE, UNACCEPTABLE
@@ -18,8 +18,8 @@ ROLES: Mapping[str, str] = {"critical": "", "advisory": "advisory", "dry_run": "
 class Bounds:
     """Two numbers of one metric, as times stable's; and whether it decides."""
 
-    ignore: float
-    unacceptable: float
+    ignore: float = field(metadata={"minimum": 1})
+    unacceptable: float = field(metadata={"exclusiveMinimum": 1})
     role: str = "critical"
 
     @classmethod
@@ -34,8 +34,10 @@ class Bounds:
         keys = [one.name for one in fields(cls)]
         if not isinstance(value, Mapping) or set(value) - set(keys):
             raise ArgumentError(f"{where}: saw {value!r}, expected some of {', '.join(keys)}.")
-        given = {key: number(one, name=f"{where}, {key}") for key, one in value.items() if key != "role"}
-        found = replace(usual, role=word(value, "role", tuple(ROLES), where), **given)
+        given = {key: one for key, one in value.items() if one is not None}
+        role = word(given, "role", tuple(ROLES), where)
+        numbers = {key: number(one, name=f"{where}, {key}") for key, one in given.items() if key != "role"}
+        found = replace(usual, role=role, **numbers)
         found.check(where)
         return found
 
@@ -56,7 +58,7 @@ class Bounds:
 class ErrorBounds(Bounds):
     """Those of errors, and a share of the requests, 0–1, beyond which no version passes."""
 
-    never_above: float = NEVER_ABOVE
+    never_above: float = field(default=NEVER_ABOVE, metadata={"exclusiveMinimum": 0, "maximum": 1})
 
     def check(self, where: str) -> None:
         """Refuse what cannot be meant; a limit of 1 is none."""

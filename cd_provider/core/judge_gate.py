@@ -95,8 +95,8 @@ class JudgeGate:
     on_trip: str = "retry_once"
     first_release: str = "refuse"
     low_traffic: str = "refuse"
-    min_s: float | None = None
-    every_s: float = 2.0
+    min_s: float | None = field(default=None, metadata={"minimum": 0})
+    every_s: float = field(default=2.0, metadata={"minimum": LEAST_EVERY_S})
     options: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "judge"
 
@@ -115,6 +115,7 @@ class JudgeGate:
         where, known = f"gate {name!r}", {one.name for one in fields(cls)}
         if unknown := sorted(set(value) - known):
             raise ArgumentError(f"{where}: unknown key {unknown[0]!r}, expected some of {sorted(known)}.")
+        value = {key: one for key, one in value.items() if one is not None}
         usual = {one.name: one.default for one in fields(cls)}
         words = {key: word(value, key, some, where, usual=str(usual[key])) for key, some in WORDS.items()}
         every_s = value.get("every_s")
@@ -128,7 +129,7 @@ class JudgeGate:
             every_s=EVERY_S[words["source"]]
             if every_s is None
             else seconds(every_s, name=f"{where}, every_s", least=LEAST_EVERY_S),
-            options=_mapping(value.get("options") or {}, where),
+            options=_mapping(value.get("options"), where),
             **words,
         )
         gate._check_roles()
@@ -198,6 +199,8 @@ class JudgeGate:
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
     if not isinstance(value, Mapping):
         raise ArgumentError(f"{where}, options: saw {value!r}, expected a mapping of a preset's fields.")
     return dict(value)
