@@ -27,7 +27,7 @@ ENUMS: Mapping[str, tuple[str, ...]] = {
 
 
 def judge_schema() -> Schema:
-    """Give the schema of what :func:`cd_provider.core.judge_gate.judge` makes."""
+    """Give the schema of what ``judge(…)`` gives."""
     given = {"name", "unit"}  # of a custom preset, whoever gives it
     needed = [one.name for one in fields(Preset) if one.default is MISSING and one.name not in given]
     custom = {"properties": {"preset": {"const": "custom"}}, "required": ["preset"]}
@@ -40,7 +40,7 @@ def judge_schema() -> Schema:
 
 
 def promql_schema() -> Schema:
-    """Give the schema of what :func:`cd_provider.core.gate.promql` makes."""
+    """Give the schema of what ``promql(…)`` gives."""
     return {**_gate(Gate), "anyOf": [{"required": ["max"]}, {"required": ["min"]}]}
 
 

@@ -26,9 +26,10 @@ from cd_provider.exceptions import (
     TransientError,
 )
 from cd_provider.triggers.background import carry_through
-from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress, take_off
+from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress
 from cd_provider.triggers.cleanup import leftovers, take_back
 from cd_provider.triggers.reporter import Reporter
+from cd_provider.triggers.scene import take_off
 from cd_provider.triggers.session import Session, open_session
 from cd_provider.triggers.sources import Sources, open_sources
 

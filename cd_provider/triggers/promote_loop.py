@@ -21,8 +21,8 @@ from cd_provider.exceptions import (
     TransientError,
     WorkloadFailedError,
 )
-from cd_provider.triggers.canary_loop import EXPOSED
 from cd_provider.triggers.cleanup import sweep, take_back
+from cd_provider.triggers.notes import EXPOSED
 from cd_provider.triggers.session import Session
 from cd_provider.triggers.sources import Sources
 

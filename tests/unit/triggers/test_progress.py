@@ -11,8 +11,9 @@ from cd_provider.core.pod import PodFault, PodState
 from cd_provider.core.query import QueryNames
 from cd_provider.core.release import Release
 from cd_provider.core.traffic import parse_steps
-from cd_provider.triggers.canary_loop import CanaryLoop, Progress, Scene
+from cd_provider.triggers.canary_loop import CanaryLoop, Progress
 from cd_provider.triggers.gate_watch import GateWatch
+from cd_provider.triggers.scene import Scene
 from tests.fakes import SHOP, FakeCandidate, FakeMetrics, FakePods, FakeRouter, FakeWorkload, pod
 
 DIGEST = "sha256:" + "1" * 64
