@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cd_provider.core.gate import AnyGate, parse_gate, parse_gates
 from cd_provider.core.image import ImageFacts, ImageRef
 from cd_provider.core.message import Outcome
+from cd_provider.core.override import Override
 from cd_provider.core.refuse import blind_gates, late_judges
 from cd_provider.core.release import Release, check_app
 from cd_provider.core.story import planned, tell
@@ -53,6 +54,7 @@ class ReleasePlanOperator(ReleaseOperator):
     template_fields: Sequence[str] = (
         *ReleaseOperator.template_fields,
         "steps", "step_s", "gates", "no_data_s", "max_s", "window", "prometheus_conn_id", "registry_conn_id",
+        "override",
     )  # fmt: skip
     ui_color = "#e2e3e5"
 
@@ -70,6 +72,7 @@ class ReleasePlanOperator(ReleaseOperator):
         allow_downgrade: bool = False,
         stable_may_be_broken: bool = False,
         gitops_ignores_us: bool = False,
+        override: Mapping[str, str] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,6 +87,7 @@ class ReleasePlanOperator(ReleaseOperator):
         self.allow_downgrade = allow_downgrade
         self.stable_may_be_broken = stable_may_be_broken
         self.gitops_ignores_us = gitops_ignores_us
+        self.override = override
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check everything; then say hello."""
@@ -133,6 +137,7 @@ class ReleasePlanOperator(ReleaseOperator):
             gates=gates,
             steps=steps,
             max_s=max_s,
+            override=faults.catch(Override.parse, self.override) is not None,
             registry_conn_id=self.registry_conn_id,
             prometheus_conn_id=self.prometheus_conn_id,
             allow_downgrade=self.allow_downgrade,

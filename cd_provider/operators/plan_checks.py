@@ -41,6 +41,7 @@ class Asked:
     gates: tuple[AnyGate, ...]
     steps: tuple[Step, ...]
     max_s: float | None  # of the whole canary
+    override: bool  # a person takes on what cannot be judged
     registry_conn_id: str
     prometheus_conn_id: str
     allow_downgrade: bool

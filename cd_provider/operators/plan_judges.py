@@ -17,6 +17,7 @@ from cd_provider.operators.plan_faults import Faults
 if TYPE_CHECKING:
     from cd_provider.core.ports import CounterSource
 
+TAKEN_ON = "a person takes it on (override)"
 NO_BASELINE = "so that there is nothing to compare with"
 
 
@@ -47,8 +48,8 @@ async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> s
     conn_id = gate.connection(prometheus=asked.prometheus_conn_id, kubernetes=target.kubernetes_conn_id)
     async with open_counter_source(gate.source, conn_id, known) as source:
         if fault := await source.probe(sides):
-            if fault.startswith("stable") and gate.first_release == "pods_and_floor":
-                return f"{fault} {NO_BASELINE}: judged by the pods and a floor alone (first_release)"
+            if fault.startswith("stable") and (how := _without_baseline(gate, asked)):
+                return f"{fault} {NO_BASELINE}: {how}"
             raise _fault(asked, f"gate {gate.name!r} (preset {gate.preset}, {gate.source}): {fault}")
         if gate.source == "direct" or not gate.enforced or not asked.steps or asked.max_s is None:
             return ""  # pages have no past; what only observes refuses nothing
@@ -81,6 +82,8 @@ def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | No
     if ahead is None or ahead.enough:
         return ""
     said = _few(ahead, asked.max_s)
+    if asked.override:
+        return f"{said}; {TAKEN_ON}"
     if gate.low_traffic == "pods_only":
         return f"{said}; it will be watched until then, and pass by its pods alone (low_traffic)"
     raise _fault(
@@ -92,13 +95,20 @@ def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | No
 
 def _no_baseline(gate: JudgeGate, asked: Asked, past_s: float) -> str:
     said = f"stable had no request in the last {past_s / 60:.0f} minutes, {NO_BASELINE}"
-    if gate.first_release == "pods_and_floor":
-        return f"{said}: judged by the pods and a floor alone (first_release)"
+    if how := _without_baseline(gate, asked):
+        return f"{said}: {how}"
     raise _fault(
         asked,
         f"gate {gate.name!r} cannot pass: {said}. Deliver while it has some, or say "
         "first_release='pods_and_floor' to pass by the pods and the candidate's own errors.",
     )
+
+
+def _without_baseline(gate: JudgeGate, asked: Asked) -> str:
+    """Say by what it goes instead; empty: by nothing."""
+    if gate.first_release == "pods_and_floor":
+        return "judged by the pods and a floor alone (first_release)"
+    return TAKEN_ON if asked.override else ""
 
 
 def _few(ahead: Forecast, max_s: float) -> str:

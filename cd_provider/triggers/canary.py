@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from cd_provider.core import names
 from cd_provider.core.message import Outcome
 from cd_provider.core.order import CanaryOrder
+from cd_provider.core.override import Override
 from cd_provider.core.refuse import refusals
 from cd_provider.core.release import Verdict
 from cd_provider.core.story import tell
@@ -42,8 +43,8 @@ class CanaryTrigger(BaseTrigger):
     """
     Run one attempt of one canary.
 
-    Ends with one event ``{"kind", "line", …}``: PASS (the weight is kept), FAIL or INCONCLUSIVE (weight 0 is
-    confirmed), REFUSED or BUSY (nothing was touched), LOST (another holds the lock).
+    Ends with one event ``{"kind", "line", …}``: PASS, OVERRIDE or OBSERVED (the weight is kept), FAIL or INCONCLUSIVE
+    (weight 0 is confirmed), REFUSED or BUSY (nothing was touched), LOST (another holds the lock).
 
     :param order: a :class:`~cd_provider.core.order.CanaryOrder` as plain JSON.
     """
@@ -125,7 +126,7 @@ async def run_order(order: CanaryOrder) -> dict[str, Any]:
         stack.callback(reporting.cancel)
         loop = _loop(session, order, reporter, await stack.enter_async_context(open_sources(order)))
         await loop.begin()
-        return _payload(order, await loop.run())
+        return _payload(await loop.run())
 
 
 async def _take_lock(session: Session, order: CanaryOrder) -> None:
@@ -168,7 +169,7 @@ async def _go_on(session: Session, order: CanaryOrder, verdict: Verdict | None) 
     if verdict is None:
         log.info("going on where the cluster stands")
         return None
-    if verdict.kind != "PASS" and await session.router.weights() != ALL_STABLE:
+    if not verdict.passes and await session.router.weights() != ALL_STABLE:
         await session.router.shift(ALL_STABLE)
     return {"kind": verdict.kind, "line": verdict.line, "verdict": verdict.as_dict()}
 
@@ -209,20 +210,18 @@ def _loop(session: Session, order: CanaryOrder, reporter: Reporter, sources: Sou
         gates_hash=order.gates_hash,
         watches=session.watches(plan, sources, scene),
         report=reporter.put,
+        override=Override.parse(order.override),
     )
 
 
-def _payload(order: CanaryOrder, result: CanaryResult) -> dict[str, Any]:
-    verdict = Verdict(
-        result.kind, order.asked.id, order.gates_hash, order.attempt, result.decided_at, result.line[:500]
-    )
+def _payload(result: CanaryResult) -> dict[str, Any]:
     return {
         "kind": result.kind,
         "line": result.line,
         "decided_at": result.decided_at,
         "off_at": result.off_at,
         "pod_log": result.pod_log,
-        "verdict": verdict.as_dict(),
+        "verdict": result.verdict.as_dict() if result.verdict else None,
     }
 
 

@@ -23,6 +23,7 @@ from cd_provider.core.canary import (
     decide,
 )
 from cd_provider.core.finding import Finding, sentence
+from cd_provider.core.override import Override
 from cd_provider.core.pod import PodState
 from cd_provider.core.release import Release, Verdict
 from cd_provider.core.traffic import ALL_STABLE, Weights
@@ -67,6 +68,7 @@ class CanaryResult:
     decided_at: float
     off_at: float | None = None
     pod_log: str = ""
+    verdict: Verdict | None = None  # as it is stored
 
 
 class CanaryLoop:
@@ -87,9 +89,11 @@ class CanaryLoop:
         gates_hash: str,
         watches: Sequence[Watch],
         report: Callable[[Progress], None],
+        override: Override | None = None,
     ) -> None:
         self.scene, self.plan, self.release, self.attempt = scene, plan, release, attempt
         self.gates_hash, self.watches, self.report = gates_hash, watches, report
+        self.override = override
         self.blind_since: float | None = None
         self.ready_since: float | None = None
         self.last: Situation | None = None
@@ -116,7 +120,7 @@ class CanaryLoop:
         """
         Bring the candidate up, give it traffic step by step, judge it all the while.
 
-        :returns: PASS with its weight kept, or FAIL / INCONCLUSIVE with weight 0 confirmed.
+        :returns: PASS, OVERRIDE or OBSERVED with its weight kept, or FAIL / INCONCLUSIVE with weight 0 confirmed.
         :raises LeaseLostError: somebody else holds the lock; nothing more was written.
         """
         async with self._watching():
@@ -144,13 +148,13 @@ class CanaryLoop:
         decided_at = self.scene.clock()
         log.warning("%s: %s; taking the candidate off traffic", stop.kind, stop.line)
         self._tell_stop(stop)
-        _, off_at = await asyncio.gather(
+        verdict, off_at = await asyncio.gather(
             self._store(stop.kind, stop.line), take_off(self.scene, self.plan.no_data_s)
         )
         if off_at is not None:
             log.info("the candidate is off traffic, %.2f s after the verdict", off_at - decided_at)
         lines = await self._last_lines()
-        return CanaryResult(stop.kind, stop.line, decided_at, off_at, lines)
+        return CanaryResult(stop.kind, stop.line, decided_at, off_at, lines, verdict)
 
     def _blind(self, err: Exception) -> None:
         log.warning("the cluster gives no answer: %s", err)
@@ -209,9 +213,9 @@ class CanaryLoop:
                 return await self.stop(action)
             case Away(line, for_s):
                 await self._send_away(line, for_s)
-            case Passed(line):
-                await self._store("PASS", line)
-                return CanaryResult("PASS", line, self.scene.clock())
+            case Passed(line, kind):
+                verdict = await self._store(kind, line)
+                return CanaryResult(kind, verdict.line, verdict.at, verdict=verdict)
             case Hold(reason, left_s):
                 await self._note_silence()
                 self._tell(reason, left_s)
@@ -270,24 +274,32 @@ class CanaryLoop:
     def _birth_notes(self) -> dict[str, str]:
         return birth_notes(self.release, self.attempt, at=self.scene.clock())
 
-    async def _store(self, kind: str, line: str) -> None:
+    def _verdict(self, kind: str, line: str) -> Verdict:
+        given = self.override if kind == "OVERRIDE" else None
+        seen = [one for watch in self.watches if isinstance(watch, JudgeWatch) and (one := watch.judged)]
+        return Verdict(
+            kind, self.release.id, self.gates_hash, self.attempt, self.scene.clock(), line[:500],
+            first_sample=min((first for first, _ in seen), default=None),
+            last_sample=max((last for _, last in seen), default=None),
+            by=given.by if given else "", reason=given.reason if given else "",
+        )  # fmt: skip
+
+    async def _store(self, kind: str, line: str) -> Verdict:
         """Store the verdict on the candidate, so that it outlives this process; tried until the deadline of silence."""
-        verdict = Verdict(
-            kind, self.release.id, self.gates_hash, self.attempt, self.scene.clock(), line[:500]
-        )
+        verdict = self._verdict(kind, line)
         text = names.compact(verdict.as_dict())
         until = self.scene.clock() + self.plan.no_data_s
         while True:
             try:
                 if await self.scene.candidate.state() is not None:
                     await self._note({names.VERDICT: text})
-                return
+                return verdict
             except LeaseLostError:
                 raise
             except (TransientError, PermanentError) as err:
-                if kind != "PASS" and self.scene.clock() >= until:
+                if not verdict.passes and self.scene.clock() >= until:
                     log.warning("the verdict %s could not be stored on the candidate: %s", kind, err)
-                    return
+                    return verdict
                 await asyncio.sleep(RETRY_S)
 
     async def _note_silence(self) -> None:

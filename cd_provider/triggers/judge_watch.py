@@ -57,6 +57,14 @@ class JudgeWatch:
         self._aligner: Aligner | None = None
         self._since = 0.0
         self._told = ""
+        self._first: float | None = None
+
+    @property
+    def judged(self) -> tuple[float, float] | None:
+        """Say from when to when samples were judged, epoch seconds by their own clock; None: none yet."""
+        if self._first is None or self.judge is None:
+            return None
+        return self._first, self.judge.began_at + self.judge.at
 
     def open(self, *, at: float, exposed_at: float | None = None) -> None:
         """Begin when the first user reaches the candidate; a return to traffic later on begins nothing anew."""
@@ -93,6 +101,7 @@ class JudgeWatch:
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
         if ticks:
+            self._first = ticks[0].at - ticks[0].span_s if self._first is None else self._first
             self._tell(asked, self.judge, reading.unreachable)
         else:
             self._silent(asked, "; ".join(reading.missing) or "no new samples")

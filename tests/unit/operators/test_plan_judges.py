@@ -64,11 +64,28 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
         yield made
 
 
-async def planned(world: World, per_second: float | None, **gate: Any) -> list[str]:
+async def planned(
+    world: World, per_second: float | None, *, override: dict[str, str] | None = None, **gate: Any
+) -> list[str]:
     with Loopback(Prometheus(per_second)) as server:
         world.connect_prometheus(server.port)
-        found: list[str] = await world.plan(gates=[judge(preset="demo", **gate)], step_s=60, max_s=1800)
+        gates = [judge(preset="demo", **gate)]
+        found: list[str] = await world.plan(gates=gates, step_s=60, max_s=1800, override=override)
         return found
+
+
+@pytest.mark.parametrize("per_second", [None, 0.0, 0.5])
+async def test_what_cannot_be_judged_is_a_hint_where_a_person_takes_it_on(
+    world: World, per_second: float | None
+) -> None:
+    (hint,) = await planned(world, per_second, override={"by": "ada", "reason": "a hot fix"})
+
+    assert hint.endswith("a person takes it on (override)")
+
+
+async def test_half_an_override_is_a_fault(world: World) -> None:
+    with pytest.raises(PlanError, match="override: reason is missing"):
+        await planned(world, 50.0, override={"by": "ada", "reason": " "})
 
 
 async def test_enough_traffic_is_nothing_to_speak_of(world: World) -> None:

@@ -94,6 +94,7 @@ async def test_a_candidate_like_stable_passes_and_says_so() -> None:
     await follow(service, watch, lambda: watch.state.finding is Finding.OK, at_most_s=900)
 
     assert watch.state.line.startswith("PASS 00:0")
+    assert watch.judged == (BEGAN, service.now)
     assert watch.state.trips == 0
 
 
