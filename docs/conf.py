@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml  # noqa: E402
 
 from cd_provider import __version__  # noqa: E402
 from cd_provider.core.access import role, role_table  # noqa: E402
+from cd_provider.core.gate_schema import judge_schema, promql_schema  # noqa: E402
 
 project = "airflow-provider-cd"
 author = "the airflow-provider-cd authors"
@@ -24,6 +26,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "substitution"]
 myst_substitutions = {  # from the code, so that the page cannot lag behind it
     "role_table": role_table(),
+    "judge_schema": f"```json\n{json.dumps(judge_schema(), indent=2)}\n```",
+    "promql_schema": f"```json\n{json.dumps(promql_schema(), indent=2)}\n```",
     "role_yaml": f"```yaml\n{yaml.safe_dump(role('shop'), sort_keys=False)}```",
 }
 myst_heading_anchors = 3

@@ -20,6 +20,8 @@ from cd_provider.core.workload import WorkloadState, candidate_replicas
 
 SCHEDULE_GRACE_S = 60.0  # an autoscaler may bring a node
 AHEAD_S = 30.0  # the next step's pods are started this long before it
+UNKNOWN = (Finding.BLIND, Finding.THIN, Finding.GOING)  # neither kept nor broken, as far as anybody can tell
+OVER = "the canary's time (max_s) is over before it could be judged"
 SETTLE_S = 1.0  # a gateway learns of a ready pod a little later than we do; until then it would answer 503
 
 
@@ -31,6 +33,7 @@ class CanaryPlan:
     :param no_data_s: how long silence is waited out before the candidate is taken off traffic.
     :param deadline: when the canary has to be over whatever happens; before any time-out of Airflow's.
     :param digests: every digest under which a node may report the asked image.
+    :param override: a person takes it on: what gives no numbers, or too few, holds no step and stops nothing.
     """
 
     steps: tuple[Step, ...]
@@ -39,6 +42,7 @@ class CanaryPlan:
     deadline: float
     no_data_s: float = 120.0
     candidate_min: int = 1
+    override: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,10 @@ class Away:
 
 @dataclass(frozen=True)
 class Passed:
-    """Every step was held and every gate kept."""
+    """Every step was held; ``kind`` is one of :data:`~cd_provider.core.release.PASSING`."""
 
     line: str
+    kind: str = "PASS"
 
 
 Action = Resize | Shift | Hold | Stop | Away | Passed
@@ -181,7 +186,7 @@ def _tripped(plan: CanaryPlan, seen: Situation) -> Action | None:
 
 def _out_of_time(plan: CanaryPlan, seen: Situation) -> Stop | None:
     if seen.now >= plan.deadline:
-        return Stop("INCONCLUSIVE", "the canary's time (max_s) is over before it could be judged")
+        return Stop("INCONCLUSIVE", "; ".join([OVER, *_undecided(plan, seen)]))
     if seen.blind_since is not None and seen.now - seen.blind_since >= plan.no_data_s:
         return Stop(
             "INCONCLUSIVE", f"the cluster has given no answer for {seen.now - seen.blind_since:.0f} s"
@@ -194,9 +199,17 @@ def _out_of_time(plan: CanaryPlan, seen: Situation) -> Stop | None:
             max(ends, seen.step_started) if state.finding is Finding.THIN else state.seen_at
         )
         quiet = state.finding in (Finding.BLIND, Finding.THIN)
-        if gate.enforced and quiet and silent_s >= plan.no_data_s:
+        if gate.enforced and quiet and not plan.override and silent_s >= plan.no_data_s:
             return Stop("INCONCLUSIVE", f"{sentence(gate, state)}, for {silent_s:.0f} s")
     return None
+
+
+def _undecided(plan: CanaryPlan, seen: Situation) -> list[str]:
+    """Say how the gates stand that would have to be kept."""
+    pairs = zip(plan.gates, seen.gates, strict=True)
+    return [
+        sentence(gate, state) for gate, state in pairs if gate.enforced and state.finding is not Finding.OK
+    ]
 
 
 def _not_ready(plan: CanaryPlan, seen: Situation) -> Action | None:
@@ -259,15 +272,25 @@ def _step_goes_on(plan: CanaryPlan, seen: Situation) -> Action | None:
     for gate, state in zip(plan.gates, seen.gates, strict=True):
         looked_since = state.reading.at >= seen.step_started
         enough = (Finding.OK,) if seen.step + 1 == len(plan.steps) else (Finding.OK, Finding.GOING)
+        if plan.override and state.finding in UNKNOWN:
+            continue
         if gate.enforced and (state.finding not in enough or not looked_since):
             return Hold(f"extended: {sentence(gate, state)}")
     return None
 
 
+def _passed(plan: CanaryPlan, seen: Situation) -> Passed:
+    kept = "; ".join(sentence(*pair) for pair in zip(plan.gates, seen.gates, strict=True))
+    if _undecided(plan, seen):
+        return Passed(kept, "OVERRIDE")
+    if plan.gates and not any(gate.enforced for gate in plan.gates):
+        return Passed(f"nothing was judged, every gate only observes: {kept}", "OBSERVED")
+    return Passed(kept or "every pod stayed healthy (no gates were asked for)")
+
+
 def _next(plan: CanaryPlan, seen: Situation) -> Action:
     if seen.step + 1 == len(plan.steps):
-        kept = "; ".join(sentence(*pair) for pair in zip(plan.gates, seen.gates, strict=True))
-        return Passed(kept or "every pod stayed healthy (no gates were asked for)")
+        return _passed(plan, seen)
     following = plan.steps[seen.step + 1]
     wanted = _replicas_for(plan, seen, following)
     ready = sum(pod.serves for pod in seen.pods)

@@ -7,17 +7,16 @@ A gate is kept as plain JSON (``promql(…)`` makes it), read into a :class:`Gat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.judge_gate import MODES, JudgeGate
 from cd_provider.core.query import template
 from cd_provider.core.ratio import denominator
 from cd_provider.core.units import number, seconds
 from cd_provider.exceptions import ArgumentError
-
-MODES = ("enforce", "observe")
 
 
 def promql(
@@ -65,11 +64,11 @@ class Gate:
     query: str
     max: float | None = None
     min: float | None = None
-    min_requests: float = 0.0
+    min_requests: float = field(default=0.0, metadata={"minimum": 0})
     min_requests_query: str | None = None
-    for_s: float = 0.0
-    every_s: float = 1.0
-    window_s: float = 60.0
+    for_s: float = field(default=0.0, metadata={"minimum": 0})
+    every_s: float = field(default=1.0, metadata={"minimum": 0.2})
+    window_s: float = field(default=60.0, metadata={"minimum": 1})
     mode: str = "enforce"
     kind: str = "promql"
 
@@ -85,12 +84,19 @@ class Gate:
         name = value.get("name")
         if not isinstance(name, str) or not name.strip():
             raise ArgumentError(f"gate: saw the name {name!r}, expected a text such as 'errors'.")
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(value) - known):
+        known = {one.name: one.metadata for one in fields(cls)}
+        if unknown := sorted(set(value) - set(known)):
             raise ArgumentError(
                 f"gate {name!r}: unknown key {unknown[0]!r}, expected some of {sorted(known)}."
             )
-        gate = cls(**{key: _read(name, key, given) for key, given in value.items() if given is not None})
+        read = {
+            key: _read(name, key, given, least=known[key].get("minimum", -math.inf))
+            for key, given in value.items()
+            if given is not None
+        }
+        if "query" not in read:
+            raise ArgumentError(f"gate {name!r}: query is missing, expected a PromQL query.")
+        gate = cls(**read)
         gate._check()
         return gate
 
@@ -173,14 +179,12 @@ def parse_gates(value: Any) -> tuple[AnyGate, ...]:
     return gates
 
 
-def _read(gate: str, key: str, value: Any) -> Any:
+def _read(gate: str, key: str, value: Any, *, least: float) -> Any:
     where = f"gate {gate!r}, {key}"
-    if key in ("max", "min"):
-        return number(value, name=where)
-    if key == "min_requests":
-        return number(value, name=where, least=0)
-    if key in ("for_s", "every_s", "window_s"):
-        return seconds(value, name=where, least=0 if key == "for_s" else 1 if key == "window_s" else 0.2)
+    if key in ("max", "min", "min_requests"):
+        return number(value, name=where, least=least)
+    if key.endswith("_s"):
+        return seconds(value, name=where, least=least)
     if not isinstance(value, str) or not value.strip():
         raise ArgumentError(f"{where}: saw {value!r}, expected a text.")
     return value

@@ -12,14 +12,22 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from cd_provider.core.judge.presets import Preset, preset
-from cd_provider.core.judge.settings import IGNORE, UNACCEPTABLE, JudgeSettings, Tolerance
-from cd_provider.core.units import number, seconds
+from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
+from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
+from cd_provider.core.units import seconds, word
 from cd_provider.exceptions import ArgumentError
 
 SENSITIVITY: Mapping[str, float] = {"calm": 0.05, "normal": 0.10, "keen": 0.20}
 MODES = ("enforce", "observe")
-SOURCES = ("prometheus", "direct")
-ON_TRIP = ("retry_once", "fail")
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "source": ("prometheus", "direct"),
+    "sensitivity": tuple(SENSITIVITY),
+    "mode": MODES,
+    "on_trip": ("retry_once", "fail"),
+    "first_release": ("refuse", "pods_and_floor"),
+    "low_traffic": ("refuse", "pods_only"),
+}
+LEAST_EVERY_S = 0.5
 EVERY_S: Mapping[str, float] = {"prometheus": 2.0, "direct": 1.0}
 
 
@@ -29,10 +37,12 @@ def judge(
     preset: str,
     source: str = "prometheus",
     sensitivity: str = "normal",
-    errors: Mapping[str, float] | None = None,
-    latency: Mapping[str, float] | None = None,
+    errors: Mapping[str, Any] | None = None,
+    latency: Mapping[str, Any] | None = None,
     mode: str = "enforce",
     on_trip: str = "retry_once",
+    first_release: str = "refuse",
+    low_traffic: str = "refuse",
     min_s: float | str | None = None,
     every_s: float | str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -47,11 +57,18 @@ def judge(
         server; needs the RBAC verb ``get`` on ``pods/proxy``.
     :param sensitivity: ``calm``, ``normal`` or ``keen``: 5, 10 or 20 % chance to fail a candidate that is exactly
         at ``ignore``; one like stable is failed far more seldom.
-    :param errors: ``{"ignore": 1.25, "unacceptable": 2.0}``: times stable's error share. Up to the first a difference
-        is ignored, from the second on it does not pass. :param latency: ``{"ignore": 1.05, "unacceptable": 1.25}``.
+    :param errors: ``{"ignore": 1.25, "unacceptable": 2.0, "never_above": 0.02}``: times stable's error share, up to the
+        first a difference is ignored, from the second on it does not pass; and the share of the requests, 0–1, beyond
+        which a version fails whatever the difference. :param latency: ``{"ignore": 1.05, "unacceptable": 1.25}``.
+        Either may have a ``role``: ``critical`` decides; ``advisory`` and ``dry_run`` change nothing, and the line says
+        what they would have done; a dry run is told of as well when that is nothing.
     :param mode: ``observe`` tells what it would have done and stops nothing.
     :param on_trip: many errors within seconds take the candidate off traffic at once; ``retry_once`` lets it return
         once, ``fail`` does not.
+    :param first_release: stable has no requests to compare with: ``refuse``, by plan, and by a canary that meets it at
+        its end; ``pods_and_floor``: pass by the pods' health and the candidate's own share of errors.
+    :param low_traffic: there will be too few requests by ``max_s``: ``refuse``, by plan; ``pods_only``: watch it until
+        then, and pass when nothing else is missing.
     :param min_s: seconds before which nothing passes; default: three minutes.
     :param every_s: seconds between two reads; default 2, direct 1.
     :param options: of the preset ``custom``: fields of :class:`~cd_provider.core.judge.presets.Preset`.
@@ -59,47 +76,10 @@ def judge(
     given = {
         "kind": "judge", "name": name, "preset": preset, "source": source, "sensitivity": sensitivity,
         "errors": dict(errors) if errors else None, "latency": dict(latency) if latency else None, "mode": mode,
-        "on_trip": on_trip, "min_s": min_s, "every_s": every_s, "options": dict(options) if options else None,
+        "on_trip": on_trip, "first_release": first_release, "low_traffic": low_traffic,
+        "min_s": min_s, "every_s": every_s, "options": dict(options) if options else None,
     }  # fmt: skip
     return {key: value for key, value in given.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Two numbers of one metric, as times stable's."""
-
-    ignore: float
-    unacceptable: float
-
-    @classmethod
-    def parse(cls, value: Any, usual: Bounds, *, where: str) -> Bounds:
-        """
-        Read them; what is not given is as usual.
-
-        :raises ArgumentError: another key, no number, or not 1 ≤ ignore < unacceptable.
-        """
-        if value is None:
-            return usual
-        if not isinstance(value, Mapping) or set(value) - {"ignore", "unacceptable"}:
-            raise ArgumentError(
-                f"{where}: saw {value!r}, expected numbers under 'ignore' and 'unacceptable'."
-            )
-        found = cls(
-            **{
-                key: number(value.get(key, getattr(usual, key)), name=f"{where}, {key}")
-                for key in ("ignore", "unacceptable")
-            }
-        )
-        if not 1.0 <= found.ignore < found.unacceptable:
-            raise ArgumentError(
-                f"{where}: saw ignore {found.ignore:g} and unacceptable {found.unacceptable:g}, expected 1 or "
-                "more, and the second larger than the first: both are times stable's."
-            )
-        return found
-
-
-ERRORS = Bounds(IGNORE.errors, UNACCEPTABLE.errors)
-LATENCY = Bounds(IGNORE.latency, UNACCEPTABLE.latency)
 
 
 @dataclass(frozen=True)
@@ -110,12 +90,14 @@ class JudgeGate:
     preset: str
     source: str = "prometheus"
     sensitivity: str = "normal"
-    errors: Bounds = ERRORS
+    errors: ErrorBounds = ERRORS
     latency: Bounds = LATENCY
     mode: str = "enforce"
     on_trip: str = "retry_once"
-    min_s: float | None = None
-    every_s: float = 2.0
+    first_release: str = "refuse"
+    low_traffic: str = "refuse"
+    min_s: float | None = field(default=None, metadata={"minimum": 0})
+    every_s: float = field(default=2.0, metadata={"minimum": LEAST_EVERY_S})
     options: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "judge"
 
@@ -134,26 +116,33 @@ class JudgeGate:
         where, known = f"gate {name!r}", {one.name for one in fields(cls)}
         if unknown := sorted(set(value) - known):
             raise ArgumentError(f"{where}: unknown key {unknown[0]!r}, expected some of {sorted(known)}.")
-        source = _word(value, "source", SOURCES, where)
+        value = {key: one for key, one in value.items() if one is not None}
+        usual = {one.name: one.default for one in fields(cls)}
+        words = {key: word(value, key, some, where, usual=str(usual[key])) for key, some in WORDS.items()}
         every_s = value.get("every_s")
         min_s = value.get("min_s")
         gate = cls(
             name=name,
             preset=str(value.get("preset")),
-            source=source,
-            sensitivity=_word(value, "sensitivity", tuple(SENSITIVITY), where, usual="normal"),
-            errors=Bounds.parse(value.get("errors"), ERRORS, where=f"{where}, errors"),
+            errors=ErrorBounds.parse(value.get("errors"), ERRORS, where=f"{where}, errors"),
             latency=Bounds.parse(value.get("latency"), LATENCY, where=f"{where}, latency"),
-            mode=_word(value, "mode", MODES, where),
-            on_trip=_word(value, "on_trip", ON_TRIP, where),
             min_s=None if min_s is None else seconds(min_s, name=f"{where}, min_s"),
-            every_s=EVERY_S[source]
+            every_s=EVERY_S[words["source"]]
             if every_s is None
-            else seconds(every_s, name=f"{where}, every_s", least=0.5),
-            options=dict(value.get("options") or {}),
+            else seconds(every_s, name=f"{where}, every_s", least=LEAST_EVERY_S),
+            options=_mapping(value.get("options"), where),
+            **words,
         )
+        gate._check_roles()
         gate.counters()
         return gate
+
+    def _check_roles(self) -> None:
+        if "critical" not in (self.errors.role, self.latency.role):
+            raise ArgumentError(
+                f"gate {self.name!r} cannot fail: errors are {self.errors.role}, latency is {self.latency.role}. "
+                "Make one of them critical, or say mode='observe' to stop nothing."
+            )
 
     def counters(self) -> Preset:
         """Give the preset; an error names the gate."""
@@ -172,6 +161,12 @@ class JudgeGate:
         worst = settings.unacceptable
         return replace(
             settings,
+            never_above=self.errors.never_above,
+            alone=self.first_release == "pods_and_floor",
+            pods_only=self.low_traffic == "pods_only",
+            errors=self.errors.role == "critical",
+            latency=self.latency.role == "critical",
+            aside=self._aside(),
             ignore=Tolerance(errors=self.errors.ignore, latency=self.latency.ignore),
             unacceptable=Tolerance(
                 errors=self.errors.unacceptable, latency=self.latency.unacceptable, share=worst.share
@@ -183,6 +178,10 @@ class JudgeGate:
             ),
         )
 
+    def _aside(self) -> dict[Metric, str]:
+        roles = zip(METRICS, (self.errors.role, self.latency.role), strict=True)
+        return {metric: ROLES[role] for metric, role in roles if role != "critical"}
+
     @property
     def enforced(self) -> bool:
         """Whether it can stop a canary."""
@@ -191,17 +190,18 @@ class JudgeGate:
     @property
     def bound(self) -> str:
         """What is allowed, as people read it."""
-        return f"up to {self.errors.ignore:g}x the errors and {self.latency.ignore:g}x the latency of stable"
+        both = ((self.errors, "errors"), (self.latency, "latency"))
+        told = (f"{one.ignore:g}x the {name}" for one, name in both if one.role == "critical")
+        return f"up to {' and '.join(told)} of stable"
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain JSON that :meth:`parse` reads back."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def _word(
-    value: Mapping[str, Any], key: str, allowed: tuple[str, ...], where: str, *, usual: str | None = None
-) -> str:
-    given = value.get(key, usual or allowed[0])
-    if given not in allowed:
-        raise ArgumentError(f"{where}, {key}: saw {given!r}, expected one of {', '.join(allowed)}.")
-    return str(given)
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ArgumentError(f"{where}, options: saw {value!r}, expected a mapping of a preset's fields.")
+    return dict(value)

@@ -22,6 +22,7 @@ class CanaryOrder:
     One attempt of one canary. ``deadline`` is absolute, epoch seconds; a restarted trigger keeps it.
 
     :param window: a release window, checked again right before the first write.
+    :param override: who takes on what cannot be judged, and why.
     :param notify: what ``slack(…)`` gives; ``thread`` is where the release's message already is.
     """
 
@@ -41,6 +42,7 @@ class CanaryOrder:
     allow_downgrade: bool = False
     stable_may_be_broken: bool = False
     gitops_ignores_us: bool = False
+    override: Mapping[str, str] | None = None
     task: Mapping[str, Any] = field(
         default_factory=dict
     )  # dag_id, run_id, task_id, map_index: where progress goes
@@ -91,6 +93,7 @@ class CanaryOrder:
             deadline=self.deadline,
             no_data_s=self.no_data_s,
             candidate_min=self.candidate_min,
+            override=self.override is not None,
         )
 
 

@@ -131,20 +131,49 @@ def check_app(value: Any) -> str:
     return value
 
 
+# What a canary may end with and keep its traffic: every gate kept; not judged, by a person's word; all gates observe.
+PASSING = ("PASS", "OVERRIDE", "OBSERVED")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """
     A stored verdict: what promote asks for, kept as an annotation on the candidate.
 
-    It binds the release, the gates (by hash) and the attempt; ``at`` is epoch seconds.
+    It binds the release (and so its digest), the gates (by hash), the attempt, and what was judged.
+
+    :param at: when it was given, epoch seconds.
+    :param first_sample: begin and end of what the judges saw, epoch seconds by the samples' own clock; None: no judge.
+    :param by: of an OVERRIDE, who said so, and why.
     """
 
-    kind: str  # PASS, FAIL, INCONCLUSIVE, ABORTED
+    kind: str  # one of PASSING, FAIL, INCONCLUSIVE, ABORTED
     release: str
     gates: str
     attempt: int
     at: float
     line: str = ""
+    first_sample: float | None = None
+    last_sample: float | None = None
+    by: str = ""
+    reason: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether promotion takes it."""
+        return self.kind in PASSING
+
+    @property
+    def seen_at(self) -> float:
+        """The age of what it goes by, epoch seconds."""
+        return self.at if self.last_sample is None else min(self.at, self.last_sample)
+
+    @property
+    def remark(self) -> str:
+        """What has to be told beside a promotion; empty: every gate was kept."""
+        if self.kind == "OVERRIDE":
+            return f"; it could not be judged, and was let through by {self.by}: {self.reason}"
+        return "; nothing was judged: every gate only observes" if self.kind == "OBSERVED" else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain JSON."""
@@ -165,7 +194,7 @@ class Record:
     What a workload says about its last delivery, kept as an annotation on it; rollback needs no Airflow history.
 
     ``state`` is ``promoting`` while pods are being replaced, then ``promoted``. ``before`` maps each container that
-    the release changed to the image text it had.
+    the release changed to the image text it had. ``verdict`` is what it was promoted by.
     """
 
     release: Mapping[str, Any]
@@ -173,6 +202,13 @@ class Record:
     state: str
     at: float
     release_before: str | None = None
+    verdict: Mapping[str, Any] | None = None
+
+    @property
+    def remark(self) -> str:
+        """What has to be told beside the promotion."""
+        verdict = Verdict.read(json.dumps(self.verdict)) if self.verdict else None
+        return verdict.remark if verdict else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain JSON."""

@@ -13,7 +13,8 @@ from cd_provider.exceptions import ImageReferenceError
 NEXT_STEP = {
     Outcome.PROMOTED: "Nothing to do.",
     Outcome.ABORTED: "Mend the cause and deliver a new image; the stable pods were not restarted.",
-    Outcome.INCONCLUSIVE: "Look why there was no answer, then clear the failed task to try the same image again.",
+    Outcome.INCONCLUSIVE: "Look why there was no answer, then clear the failed task to try the same image again; "
+    "a person may take on what cannot be judged: trigger it with an override.",
     Outcome.REFUSED: "Mend what is named and trigger again; nothing was touched.",
 }
 

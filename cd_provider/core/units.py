@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from cd_provider.exceptions import ArgumentError
@@ -36,6 +37,21 @@ def whole(value: Any, *, name: str, least: int = 0, most: float = math.inf) -> i
     if seen != int(seen):
         raise ArgumentError(f"{name}: saw {value!r}, expected a whole number{_between(least, most)}.")
     return int(seen)
+
+
+def word(
+    value: Mapping[str, Any], key: str, allowed: tuple[str, ...], where: str, *, usual: str | None = None
+) -> str:
+    """
+    Read one of some words from a mapping.
+
+    :param usual: taken when the key is missing; the first of ``allowed`` unless given.
+    :raises ArgumentError: another word.
+    """
+    given = value.get(key, usual or allowed[0])
+    if given not in allowed:
+        raise ArgumentError(f"{where}, {key}: saw {given!r}, expected one of {', '.join(allowed)}.")
+    return str(given)
 
 
 def seconds(value: Any, *, name: str, least: float = 0.0) -> float:

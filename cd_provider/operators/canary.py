@@ -12,6 +12,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from cd_provider.core.gate import parse_gates
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.order import IF_BUSY, CanaryOrder
+from cd_provider.core.override import Override
+from cd_provider.core.release import PASSING
 from cd_provider.core.traffic import Step, parse_steps, templated
 from cd_provider.core.units import seconds, whole
 from cd_provider.exceptions import ArgumentError, CanaryFailedError
@@ -28,9 +30,10 @@ class CanaryOperator(ReleaseOperator):
     """
     Let a growing share of users have a candidate, judge it, and take it off traffic the moment it is bad.
 
-    It always defers. The task succeeds on PASS alone (the candidate then keeps its last share, for promotion), and
+    It always defers. The task succeeds on PASS (the candidate then keeps its last share, for promotion), and
     fails for good on a bad verdict; when it could not decide it fails in the ordinary way, so that the task's
-    retries apply. In each case but PASS the candidate is off traffic before Airflow hears of it.
+    retries apply. In each case but PASS, and OVERRIDE or OBSERVED in its place, the candidate is off traffic before
+    Airflow hears of it. OBSERVED: every gate only observes, so that nothing was judged.
 
     :param steps: (templated) rising shares in percent; ``{"weight": 50, "for_s": 120}`` sets a step's own time.
     :param step_s: (templated) seconds of a step that says none itself.
@@ -45,6 +48,10 @@ class CanaryOperator(ReleaseOperator):
     :param allow_downgrade: deliver although a release asked for later is running.
     :param stable_may_be_broken: deliver although stable has no ready pod.
     :param gitops_ignores_us: the GitOps agent that owns the workload is told to ignore the image.
+    :param override: (templated) ``{"by": …, "reason": …}``, both or neither: a person takes on what cannot be judged. A
+        gate without data, with too few requests or without a verdict then holds no step and stops nothing; what is
+        seen to be bad stops the canary all the same. It ends with OVERRIDE, which names both, unless every gate was
+        kept.
 
     Returns the stored verdict, which promotion asks for.
     """
@@ -52,6 +59,7 @@ class CanaryOperator(ReleaseOperator):
     template_fields: Sequence[str] = (
         *ReleaseOperator.template_fields,
         "steps", "step_s", "gates", "no_data_s", "max_s", "candidate_min", "window", "prometheus_conn_id",
+        "override",
     )  # fmt: skip
     operator_extra_links = (GatesLink(), VerdictLink())
     ui_color = "#fff3cd"
@@ -71,11 +79,14 @@ class CanaryOperator(ReleaseOperator):
         allow_downgrade: bool = False,
         stable_may_be_broken: bool = False,
         gitops_ignores_us: bool = False,
+        override: Mapping[str, str] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not templated(gates):
             parse_gates(gates)
+        if not templated(override):
+            Override.parse(override)
         if not templated(steps) and not templated(step_s):
             parse_steps(steps, step_s=step_s)
         if if_busy not in IF_BUSY:
@@ -92,6 +103,7 @@ class CanaryOperator(ReleaseOperator):
         self.allow_downgrade = allow_downgrade
         self.stable_may_be_broken = stable_may_be_broken
         self.gitops_ignores_us = gitops_ignores_us
+        self.override = override
 
     def gates_url(self) -> str:
         """Where the gates' queries can be looked at; "" when that cannot be told."""
@@ -129,6 +141,7 @@ class CanaryOperator(ReleaseOperator):
         gates = parse_gates(self.gates)
         no_data_s = seconds(self.no_data_s, name="no_data_s", least=5)
         max_s = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
+        override = Override.parse(self.override)
         ti = context["ti"]
         return CanaryOrder(
             release=self.release(context).as_dict(),
@@ -147,6 +160,7 @@ class CanaryOperator(ReleaseOperator):
             allow_downgrade=self.allow_downgrade,
             stable_may_be_broken=self.stable_may_be_broken,
             gitops_ignores_us=self.gitops_ignores_us,
+            override=override.as_dict() if override else None,
             task={"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index},
         )
 
@@ -166,8 +180,8 @@ class CanaryOperator(ReleaseOperator):
         """Tell what the trigger decided."""
         kind, line = event["kind"], event["line"]
         context["ti"].xcom_push(key="result", value={key: event.get(key) for key in _KEPT})
-        if kind == "PASS":
-            self.log.info("PASS: %s", line)
+        if kind in PASSING:
+            self.log.info("%s: %s", kind, line)
             verdict: dict[str, Any] = event["verdict"]
             return verdict
         text = f"{kind}: {line.rstrip('.')}. {_AFTER[kind]}"

@@ -111,7 +111,7 @@ class ReleaseOutcomeOperator(ReleaseOperator):
             ready = [pod for pod in pods if pod.ready]
             if len(ready) >= state.wanted and all(pod.digests & asked for pod in ready):
                 image = short_image(Release.from_dict(record.release))
-                return f"{len(ready)} of {state.wanted} pods are ready and run {image}"
+                return f"{len(ready)} of {state.wanted} pods are ready and run {image}{record.remark}"
             if asyncio.get_running_loop().time() >= until:
                 return None
             await session.pods.wait(1.0)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from cd_provider.core.gate import AnyGate, parse_gate, parse_gates
 from cd_provider.core.image import ImageFacts, ImageRef
 from cd_provider.core.message import Outcome
+from cd_provider.core.override import Override
 from cd_provider.core.refuse import blind_gates, late_judges
 from cd_provider.core.release import Release, check_app
 from cd_provider.core.story import planned, tell
-from cd_provider.core.traffic import parse_steps
+from cd_provider.core.traffic import Step, parse_steps
 from cd_provider.core.units import seconds
 from cd_provider.operators.canary import MARGIN_S, canary_s, check_run_timeout
 from cd_provider.operators.common import ReleaseOperator, check_router, run_url, send
@@ -21,12 +22,12 @@ from cd_provider.operators.plan_checks import (
     Surroundings,
     check_cluster,
     check_image,
-    check_judges,
     check_prometheus,
     check_window,
 )
 from cd_provider.operators.plan_faults import Faults
 from cd_provider.operators.plan_hints import experimental
+from cd_provider.operators.plan_judges import check_judges
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -54,6 +55,7 @@ class ReleasePlanOperator(ReleaseOperator):
     template_fields: Sequence[str] = (
         *ReleaseOperator.template_fields,
         "steps", "step_s", "gates", "no_data_s", "max_s", "window", "prometheus_conn_id", "registry_conn_id",
+        "override",
     )  # fmt: skip
     ui_color = "#e2e3e5"
 
@@ -71,6 +73,7 @@ class ReleasePlanOperator(ReleaseOperator):
         allow_downgrade: bool = False,
         stable_may_be_broken: bool = False,
         gitops_ignores_us: bool = False,
+        override: Mapping[str, str] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -85,6 +88,7 @@ class ReleasePlanOperator(ReleaseOperator):
         self.allow_downgrade = allow_downgrade
         self.stable_may_be_broken = stable_may_be_broken
         self.gitops_ignores_us = gitops_ignores_us
+        self.override = override
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check everything; then say hello."""
@@ -101,12 +105,12 @@ class ReleasePlanOperator(ReleaseOperator):
         facts = await faults.wait_for(check_image(asked))
         surroundings = await faults.wait_for(check_cluster(asked, faults))
         await faults.wait_for(check_prometheus(asked, surroundings, faults))
-        await check_judges(asked, surroundings, faults)
+        of_judges = await check_judges(asked, surroundings, faults)
         faults.raise_if_any(str(self.app))
         if facts is None or surroundings is None:
             raise AssertionError("what was not found is a fault")
         self.log.info("planned: %s", self._planned(asked, facts, surroundings, window))
-        return [*surroundings.hints, *experimental(asked.judges)]
+        return [*surroundings.hints, *experimental(asked.judges), *of_judges]
 
     def _planned(self, asked: Asked, facts: ImageFacts, found: Surroundings, window: str | None) -> str:
         return planned(
@@ -126,12 +130,15 @@ class ReleasePlanOperator(ReleaseOperator):
         faults.catch(check_router, self.router)
         target = faults.catch(self.target)
         gates = self._gates(faults)
-        faults.catch(self._timing, context, gates, faults)
+        steps, max_s = faults.catch(self._timing, context, gates, faults) or ((), None)
         return Asked(
             release=self._release(context, image),
             image=image,
             target=target,
             gates=gates,
+            steps=steps,
+            max_s=max_s,
+            override=faults.catch(Override.parse, self.override) is not None,
             registry_conn_id=self.registry_conn_id,
             prometheus_conn_id=self.prometheus_conn_id,
             allow_downgrade=self.allow_downgrade,
@@ -145,14 +152,19 @@ class ReleasePlanOperator(ReleaseOperator):
             return ()
         return tuple(gate for one in self.gates if (gate := faults.catch(parse_gate, one)))
 
-    def _timing(self, context: Context, gates: Sequence[AnyGate], faults: Faults) -> None:
+    def _timing(
+        self, context: Context, gates: Sequence[AnyGate], faults: Faults
+    ) -> tuple[tuple[Step, ...], float | None]:
+        """Check all that is about time; give the steps, and how long the canary may take."""
         no_data_s = faults.catch(lambda: seconds(self.no_data_s, name="no_data_s", least=5))
         steps = parse_steps(self.steps, step_s=self.step_s)
         faults.name(blind_gates(gates, steps))
-        if no_data_s is not None:
-            needed = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
-            faults.name(late_judges(gates, needed))
-            check_run_timeout(context, needed + MARGIN_S)
+        if no_data_s is None:
+            return steps, None
+        needed = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
+        faults.name(late_judges(gates, needed))
+        check_run_timeout(context, needed + MARGIN_S)
+        return steps, needed
 
     def _post(self, context: Context) -> dict[str, str] | None:
         """Post the release's message; an earlier attempt's message is edited instead."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.gate import AnyGate, Gate
 from cd_provider.core.image import ImageFacts, ImageRef
-from cd_provider.core.judge.sides import sides_of
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.names import candidate_name
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.core.refuse import long_names, owners, pick_container, refusals, strangers
 from cd_provider.core.release import Release, Target
+from cd_provider.core.traffic import Step
 from cd_provider.core.workload import WorkloadState
 from cd_provider.exceptions import ClusterNotFoundError, PlanError
 from cd_provider.operators.plan_faults import Faults
@@ -33,12 +33,15 @@ COLLECTIONS = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What a plan is about; what could not be read is None, or missing in ``gates``."""
+    """What a plan is about; what could not be read is None, or missing in ``gates`` and ``steps``."""
 
     release: Release
     image: ImageRef | None
     target: Target | None
     gates: tuple[AnyGate, ...]
+    steps: tuple[Step, ...]
+    max_s: float | None  # of the whole canary
+    override: bool  # a person takes on what cannot be judged
     registry_conn_id: str
     prometheus_conn_id: str
     allow_downgrade: bool
@@ -193,32 +196,6 @@ async def check_prometheus(asked: Asked, surroundings: Surroundings | None, faul
     async with open_metric_source("prometheus", asked.prometheus_conn_id) as source:
         checks = (_check_gate(source, gate, names, sure=known is not None) for gate in bounds)
         await asyncio.gather(*(faults.wait_for(check) for check in checks))
-
-
-async def check_judges(asked: Asked, surroundings: Surroundings | None, faults: Faults) -> None:
-    """Look once for the counters of each judge: stable's have to be there, since the candidate's will look the same."""
-    if surroundings is None or surroundings.service is None or asked.target is None:
-        return
-    for gate in asked.judges:
-        await faults.wait_for(
-            _check_judge(gate, asked, asked.target, surroundings.service, surroundings.pods)
-        )
-
-
-async def _check_judge(
-    gate: JudgeGate, asked: Asked, target: Target, service: str, pods: tuple[str, ...]
-) -> None:
-    from cd_provider.adapters.metrics import open_counter_source
-
-    known = gate.counters()
-    sides = sides_of(known, target.namespace, service, candidate_pods=(), stable_pods=pods)
-    conn_id = gate.connection(prometheus=asked.prometheus_conn_id, kubernetes=target.kubernetes_conn_id)
-    async with open_counter_source(gate.source, conn_id, known) as source:
-        if fault := await source.probe(sides):
-            raise PlanError(
-                app=asked.release.app,
-                faults=[f"gate {gate.name!r} (preset {gate.preset}, {gate.source}): {fault}"],
-            )
 
 
 async def _check_gate(source: MetricSource, gate: Gate, names: QueryNames, *, sure: bool) -> None:

@@ -23,7 +23,9 @@ class ReleasePromoteOperator(ReleaseOperator):
     """
     Give stable the image of a candidate that passed, then all the traffic, then remove the candidate.
 
-    Refuses without a stored PASS for exactly this release and these gates. While stable's pods are replaced the
+    Refuses without a stored PASS (or OVERRIDE, or OBSERVED: see
+    :class:`~cd_provider.operators.canary.CanaryOperator`) for exactly this release, these gates and the candidate's
+    attempt, which goes by nothing older than an hour. While stable's pods are replaced the
     candidate keeps its share, so that capacity never drops, and both go on being judged. Success means that every
     ready pod runs the asked digest.
 

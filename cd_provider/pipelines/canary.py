@@ -63,6 +63,7 @@ def canary_delivery(
     allow_downgrade: bool = False,
     stable_may_be_broken: bool = False,
     gitops_ignores_us: bool = False,
+    override: Mapping[str, str] | str | None = None,
     kubernetes_conn_id: str = "kubernetes_default",
     registry_conn_id: str = "registry_default",
     prometheus_conn_id: str = "prometheus_default",
@@ -86,6 +87,7 @@ def canary_delivery(
     :param if_busy: another delivery of this workload runs: ``refuse``, or ``wait``.
     :param no_data_s: seconds of silence after which the candidate is taken off.
     :param max_s: seconds after which the canary is over in any case.
+    :param override: (templated) ``{"by": …, "reason": …}``: who takes on what cannot be judged, and why.
     :param verify: rules for the image: ``platforms``, ``max_size``, ``max_age``.
     :param smoke: what ``smoke(…)`` gives: try the image out in Docker first.
     :param approval: what ``approval(…)`` gives: a person has to agree.
@@ -104,7 +106,7 @@ def canary_delivery(
     }  # fmt: skip
     canary_like: dict[str, Any] = {
         "steps": list(steps), "step_s": step_s, "gates": list(gates), "no_data_s": no_data_s, "max_s": max_s,
-        "window": window, "prometheus_conn_id": prometheus_conn_id,
+        "window": window, "prometheus_conn_id": prometheus_conn_id, "override": override,
         "allow_downgrade": allow_downgrade, "stable_may_be_broken": stable_may_be_broken,
         "gitops_ignores_us": gitops_ignores_us,
     }  # fmt: skip
@@ -117,7 +119,11 @@ def canary_delivery(
         )
         told: dict[str, Any] = {**where, "image": _given_by(verified), "message": _given_by(plan)}
         canary = CanaryOperator(
-            task_id="canary", if_busy=if_busy, candidate_min=candidate_min, **told, **canary_like
+            task_id="canary",
+            if_busy=if_busy,
+            candidate_min=candidate_min,
+            **told,
+            **canary_like,
         )
         promote = ReleasePromoteOperator(
             task_id="promote",

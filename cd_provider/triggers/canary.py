@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from cd_provider.core import names
 from cd_provider.core.message import Outcome
 from cd_provider.core.order import CanaryOrder
+from cd_provider.core.override import Override
 from cd_provider.core.refuse import refusals
 from cd_provider.core.release import Verdict
 from cd_provider.core.story import tell
@@ -26,10 +27,11 @@ from cd_provider.exceptions import (
     TransientError,
 )
 from cd_provider.triggers.background import carry_through
-from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress, take_off
+from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress
 from cd_provider.triggers.cleanup import leftovers, take_back
 from cd_provider.triggers.record_keeper import RecordKeeper
 from cd_provider.triggers.reporter import Reporter
+from cd_provider.triggers.scene import take_off
 from cd_provider.triggers.session import Session, open_session
 from cd_provider.triggers.sources import Sources, open_sources
 
@@ -42,8 +44,8 @@ class CanaryTrigger(BaseTrigger):
     """
     Run one attempt of one canary.
 
-    Ends with one event ``{"kind", "line", …}``: PASS (the weight is kept), FAIL or INCONCLUSIVE (weight 0 is
-    confirmed), REFUSED or BUSY (nothing was touched), LOST (another holds the lock).
+    Ends with one event ``{"kind", "line", …}``: PASS, OVERRIDE or OBSERVED (the weight is kept), FAIL or INCONCLUSIVE
+    (weight 0 is confirmed), REFUSED or BUSY (nothing was touched), LOST (another holds the lock).
 
     :param order: a :class:`~cd_provider.core.order.CanaryOrder` as plain JSON.
     """
@@ -130,7 +132,7 @@ async def run_order(order: CanaryOrder) -> dict[str, Any]:
         await loop.begin()
         result = await loop.run()
         keeper.finish()
-        return _payload(order, result)
+        return _payload(result)
 
 
 async def _take_lock(session: Session, order: CanaryOrder) -> None:
@@ -173,7 +175,7 @@ async def _go_on(session: Session, order: CanaryOrder, verdict: Verdict | None) 
     if verdict is None:
         log.info("going on where the cluster stands")
         return None
-    if verdict.kind != "PASS" and await session.router.weights() != ALL_STABLE:
+    if not verdict.passes and await session.router.weights() != ALL_STABLE:
         await session.router.shift(ALL_STABLE)
     return {"kind": verdict.kind, "line": verdict.line, "verdict": verdict.as_dict()}
 
@@ -214,20 +216,18 @@ def _loop(session: Session, order: CanaryOrder, reporter: Reporter, sources: Sou
         gates_hash=order.gates_hash,
         watches=session.watches(plan, sources, scene, about=order.about),
         report=reporter.put,
+        override=Override.parse(order.override),
     )
 
 
-def _payload(order: CanaryOrder, result: CanaryResult) -> dict[str, Any]:
-    verdict = Verdict(
-        result.kind, order.asked.id, order.gates_hash, order.attempt, result.decided_at, result.line[:500]
-    )
+def _payload(result: CanaryResult) -> dict[str, Any]:
     return {
         "kind": result.kind,
         "line": result.line,
         "decided_at": result.decided_at,
         "off_at": result.off_at,
         "pod_log": result.pod_log,
-        "verdict": verdict.as_dict(),
+        "verdict": result.verdict.as_dict() if result.verdict else None,
     }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cd_provider.core import names
@@ -23,38 +23,28 @@ from cd_provider.core.canary import (
     decide,
 )
 from cd_provider.core.finding import Finding, sentence
+from cd_provider.core.override import Override
 from cd_provider.core.pod import PodState
-from cd_provider.core.ports import Candidate, PodLogs, Pods, TrafficRouter, Workload
 from cd_provider.core.release import Release, Verdict
 from cd_provider.core.traffic import ALL_STABLE, Weights
 from cd_provider.core.workload import WorkloadState
 from cd_provider.exceptions import ClusterForbiddenError, LeaseLostError, PermanentError, TransientError
 from cd_provider.triggers.gate_watch import GateWatch
 from cd_provider.triggers.judge_watch import JudgeWatch
+from cd_provider.triggers.notes import (
+    ATTEMPT_STARTED,
+    EXPOSED,
+    SILENT_SINCE,
+    TRIPPED,
+    birth_notes,
+    read_trips,
+    trips_note,
+)
+from cd_provider.triggers.scene import RETRY_S, Scene, take_off
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-RETRY_S = 0.2
-SILENT_SINCE = names.PREFIX + "silent-since"
-EXPOSED = names.PREFIX + "exposed"
-TRIPPED = names.PREFIX + "tripped"  # how often it was taken off to return, and when it may
 Watch = GateWatch | JudgeWatch
-ATTEMPT_STARTED = names.PREFIX + "attempt-started"
-
-
-@dataclass
-class Scene:
-    """What a canary works on: the doors, and the clock. ``guard`` raises unless the lock is still ours."""
-
-    stable: Workload
-    candidate: Candidate
-    router: TrafficRouter
-    pods: Pods
-    logs: PodLogs
-    images: dict[str, str]  # container → the asked image
-    guard: Callable[[], Awaitable[None]]
-    clock: Callable[[], float]
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True)
@@ -78,6 +68,7 @@ class CanaryResult:
     decided_at: float
     off_at: float | None = None
     pod_log: str = ""
+    verdict: Verdict | None = None  # as it is stored
 
 
 class CanaryLoop:
@@ -98,9 +89,11 @@ class CanaryLoop:
         gates_hash: str,
         watches: Sequence[Watch],
         report: Callable[[Progress], None],
+        override: Override | None = None,
     ) -> None:
         self.scene, self.plan, self.release, self.attempt = scene, plan, release, attempt
         self.gates_hash, self.watches, self.report = gates_hash, watches, report
+        self.override = override
         self.blind_since: float | None = None
         self.ready_since: float | None = None
         self.last: Situation | None = None
@@ -114,7 +107,7 @@ class CanaryLoop:
         if state is None:
             return
         if state.annotations.get(names.ATTEMPT) != str(self.attempt):
-            await self._note(self.birth_notes())
+            await self._note(self._birth_notes())
             return
         if exposed := float(state.annotations.get(EXPOSED) or 0):
             silent = float(state.annotations.get(SILENT_SINCE) or self.scene.clock())
@@ -127,7 +120,7 @@ class CanaryLoop:
         """
         Bring the candidate up, give it traffic step by step, judge it all the while.
 
-        :returns: PASS with its weight kept, or FAIL / INCONCLUSIVE with weight 0 confirmed.
+        :returns: PASS, OVERRIDE or OBSERVED with its weight kept, or FAIL / INCONCLUSIVE with weight 0 confirmed.
         :raises LeaseLostError: somebody else holds the lock; nothing more was written.
         """
         async with self._watching():
@@ -155,13 +148,13 @@ class CanaryLoop:
         decided_at = self.scene.clock()
         log.warning("%s: %s; taking the candidate off traffic", stop.kind, stop.line)
         self._tell_stop(stop)
-        _, off_at = await asyncio.gather(
+        verdict, off_at = await asyncio.gather(
             self._store(stop.kind, stop.line), take_off(self.scene, self.plan.no_data_s)
         )
         if off_at is not None:
             log.info("the candidate is off traffic, %.2f s after the verdict", off_at - decided_at)
         lines = await self._last_lines()
-        return CanaryResult(stop.kind, stop.line, decided_at, off_at, lines)
+        return CanaryResult(stop.kind, stop.line, decided_at, off_at, lines, verdict)
 
     def _blind(self, err: Exception) -> None:
         log.warning("the cluster gives no answer: %s", err)
@@ -220,9 +213,9 @@ class CanaryLoop:
                 return await self.stop(action)
             case Away(line, for_s):
                 await self._send_away(line, for_s)
-            case Passed(line):
-                await self._store("PASS", line)
-                return CanaryResult("PASS", line, self.scene.clock())
+            case Passed(line, kind):
+                verdict = await self._store(kind, line)
+                return CanaryResult(kind, verdict.line, verdict.at, verdict=verdict)
             case Hold(reason, left_s):
                 await self._note_silence()
                 self._tell(reason, left_s)
@@ -259,7 +252,7 @@ class CanaryLoop:
         """Take the candidate off traffic, and note when it may return: both at once, users first."""
         began, seen = self.scene.clock(), self.last
         trips = (seen.trips if seen else 0) + (1 if line else 0)
-        notes = {TRIPPED: f"{trips};{began + for_s:.3f}", names.STEP: "0", names.STEP_STARTED: ""}
+        notes = {TRIPPED: trips_note(trips, began + for_s), names.STEP: "0", names.STEP_STARTED: ""}
         log.warning(
             "the candidate is taken off traffic for %.0f s: %s", for_s, line or "it is not to have any"
         )
@@ -272,38 +265,41 @@ class CanaryLoop:
         await self.scene.guard()
         state = await self.scene.candidate.state()
         size = replicas or (state.wanted if state else self.plan.candidate_min)
-        fresh = {} if state else self.birth_notes()
+        fresh = {} if state else self._birth_notes()
         await self.scene.candidate.apply(
             images=self.scene.images, replicas=size, annotations={**fresh, **notes}
         )
         return state
 
-    def birth_notes(self) -> dict[str, str]:
-        """Give the annotations with which an attempt begins."""
-        return {
-            names.RELEASE: self.release.id, names.DELIVERY: self.release.delivery, names.ATTEMPT: str(self.attempt),
-            names.IMAGE: self.release.image, names.STEP: "-1", names.STEP_STARTED: "", names.VERDICT: "",
-            SILENT_SINCE: "", EXPOSED: "", TRIPPED: "", ATTEMPT_STARTED: f"{self.scene.clock():.3f}",
-        }  # fmt: skip
+    def _birth_notes(self) -> dict[str, str]:
+        return birth_notes(self.release, self.attempt, at=self.scene.clock())
 
-    async def _store(self, kind: str, line: str) -> None:
+    def _verdict(self, kind: str, line: str) -> Verdict:
+        given = self.override if kind == "OVERRIDE" else None
+        seen = [one for watch in self.watches if isinstance(watch, JudgeWatch) and (one := watch.judged)]
+        return Verdict(
+            kind, self.release.id, self.gates_hash, self.attempt, self.scene.clock(), line[:500],
+            first_sample=min((first for first, _ in seen), default=None),
+            last_sample=max((last for _, last in seen), default=None),
+            by=given.by if given else "", reason=given.reason if given else "",
+        )  # fmt: skip
+
+    async def _store(self, kind: str, line: str) -> Verdict:
         """Store the verdict on the candidate, so that it outlives this process; tried until the deadline of silence."""
-        verdict = Verdict(
-            kind, self.release.id, self.gates_hash, self.attempt, self.scene.clock(), line[:500]
-        )
+        verdict = self._verdict(kind, line)
         text = names.compact(verdict.as_dict())
         until = self.scene.clock() + self.plan.no_data_s
         while True:
             try:
                 if await self.scene.candidate.state() is not None:
                     await self._note({names.VERDICT: text})
-                return
+                return verdict
             except LeaseLostError:
                 raise
             except (TransientError, PermanentError) as err:
-                if kind != "PASS" and self.scene.clock() >= until:
+                if not verdict.passes and self.scene.clock() >= until:
                     log.warning("the verdict %s could not be stored on the candidate: %s", kind, err)
-                    return
+                    return verdict
                 await asyncio.sleep(RETRY_S)
 
     async def _note_silence(self) -> None:
@@ -370,47 +366,7 @@ class CanaryLoop:
             self.scene.wake.set()
 
 
-def read_trips(note: str | None) -> tuple[int, float]:
-    """Read how often the candidate was taken off traffic to return, and when it may, epoch seconds."""
-    count, _, back_at = (note or "").partition(";")
-    return (int(count), float(back_at)) if back_at else (0, 0.0)
-
-
 def pause_after(action: Action) -> float:
     """Say how long to wait before the next look unless something happens; a step's end is not overslept."""
     left_s = action.left_s if isinstance(action, Hold) else None
     return TICK_S if left_s is None else min(TICK_S, max(left_s, 0.0) + 0.01)
-
-
-async def take_off(scene: Scene, patience_s: float) -> float | None:
-    """
-    Give stable all the traffic, and confirm it; repeated through outages.
-
-    :param patience_s: how long an error that is no outage is retried.
-    :returns: when it was confirmed, epoch seconds; None when it could not be: the error is in the log.
-    :raises LeaseLostError: somebody else holds the lock; taking off is theirs now.
-    """
-    until = scene.clock() + patience_s
-    while True:
-        try:
-            await scene.guard()
-            if not await _is_off(scene):
-                await scene.router.shift(ALL_STABLE)
-            return scene.clock()
-        except LeaseLostError:
-            raise
-        except TransientError as err:
-            log.warning("could not take the candidate off traffic yet: %s", err)
-        except PermanentError as err:
-            log.error("could not take the candidate off traffic: %s", err)
-            if scene.clock() >= until:
-                return None
-        await asyncio.sleep(RETRY_S)
-
-
-async def _is_off(scene: Scene) -> bool:
-    """Say whether nobody is sent to the candidate; a gateway that has not settled is no reason not to write."""
-    try:
-        return await scene.router.weights() == ALL_STABLE
-    except TransientError:
-        return False

@@ -10,7 +10,7 @@ from cd_provider.core.release import Record
 from cd_provider.core.traffic import ALL_STABLE
 from cd_provider.core.workload import Rollout, judge_rollout
 from cd_provider.exceptions import TransientError, WorkloadFailedError
-from cd_provider.triggers.canary_loop import take_off
+from cd_provider.triggers.scene import take_off
 from cd_provider.triggers.session import Session
 
 log = logging.getLogger(__name__)

@@ -37,6 +37,7 @@ FROZEN_S, FROZEN = (
     1000.0,
 )  # the same of both sides by what they had before: users may have gone for a while
 UNREACHABLE_S = 30.0  # for which no ready pod of the candidate answers while stable's do: it has failed
+END = 4  # intervals before the canary's end: until then its last samples have come, and what is missing can be told
 
 
 class JudgeWatch:
@@ -48,7 +49,7 @@ class JudgeWatch:
 
     :param sides: gives whose counters are compared, at that moment. :param clock: epoch seconds.
     :param wake: set after every look, so that the loop need not wait for its own tick.
-    :param max_s: how long the canary may last.
+    :param max_s: how long the canary may last from now on.
     :param about: whose record is kept, see :class:`~cd_provider.core.judge.record.Record`; None: none is kept.
     """
 
@@ -65,6 +66,7 @@ class JudgeWatch:
     ) -> None:
         self.gate, self.source, self.sides, self.clock, self.wake = gate, source, sides, clock, wake
         self.settings = gate.settings(max_s=max_s)
+        self._until = clock() + max_s
         self.state = GateState.opened(at=clock())
         self.began_at: float | None = None
         self.judge: Judge | None = None
@@ -79,6 +81,14 @@ class JudgeWatch:
         self._deaf_since: float | None = (
             None  # since when no pod of the candidate answers, though stable's do
         )
+        self._first: float | None = None
+
+    @property
+    def judged(self) -> tuple[float, float] | None:
+        """Say from when to when samples were judged, epoch seconds by their own clock; None: none yet."""
+        if self._first is None or self.judge is None:
+            return None
+        return self._first, self.judge.began_at + self.judge.at
 
     def open(self, *, at: float, exposed_at: float | None = None) -> None:
         """Begin when the first user reaches the candidate; a return to traffic later on begins nothing anew."""
@@ -124,6 +134,8 @@ class JudgeWatch:
                 self._hear(self.judge.at)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
+        if ticks and self._first is None:
+            self._first = ticks[0].at - ticks[0].span_s
         self._note_unreachable(asked, reading)
         lacking = "; ".join(reading.missing)
         if not ticks and not reading.unreachable:
@@ -162,6 +174,9 @@ class JudgeWatch:
         past, interval_s = Past(), self.gate.every_s if self.gate.source == "direct" else USUAL_INTERVAL_S
         if self.gate.source != "direct":
             past, interval_s = await self._past(began_at, sides)
+        # From the first user on, so that it is the same after a restart.
+        left_s = round(self._until - began_at - END * interval_s, 1)
+        self.settings = replace(self.settings, max_s=max(1.0, left_s))
         self.judge = Judge(self.settings, began_at=began_at, past=past)
         self._aligner = Aligner(started_at=began_at, interval_s=interval_s)
         if self.about is not None:
@@ -240,17 +255,13 @@ class JudgeWatch:
             finding = Finding.FAILED
         elif unreachable:
             finding = Finding.BREACH
-        elif not judge.story.candidate.requests:
+        elif not judge.story.candidate.requests and self.gate.low_traffic == "refuse":
             finding = Finding.THIN
-        elif not judge.calm(at):
+        elif kind in ("INCONCLUSIVE", "NO_DATA") or not judge.calm(at):
             finding = Finding.BREACH
         else:
             finding = Finding.OK if kind == "PASS" else Finding.GOING
-        line = (
-            verdict.line
-            if verdict and kind in ("FAIL", "PASS")
-            else judge.story.line(judge, "so far", at, "")
-        )
+        line = verdict.line if verdict and kind != "TRIP" else judge.story.line(judge, "so far", at, "")
         if finding is Finding.THIN and lacking:
             line = lacking
         if unreachable:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cd_provider.core.canary import CanaryPlan, Situation, Stop, bad_gates, bad_pods
-from cd_provider.core.names import CANDIDATE, RECORD, RELEASE, VERDICT, compact
+from cd_provider.core.names import ATTEMPT, CANDIDATE, RECORD, RELEASE, VERDICT, compact
 from cd_provider.core.pod import PodState
 from cd_provider.core.release import Record, Release, Verdict
 from cd_provider.core.story import short_image
@@ -21,8 +22,8 @@ from cd_provider.exceptions import (
     TransientError,
     WorkloadFailedError,
 )
-from cd_provider.triggers.canary_loop import EXPOSED
 from cd_provider.triggers.cleanup import sweep, take_back
+from cd_provider.triggers.notes import EXPOSED
 from cd_provider.triggers.session import Session
 from cd_provider.triggers.sources import Sources
 
@@ -42,14 +43,15 @@ class Promotion:
     drain_s: float
 
 
-def check_pass(text: str | None, promotion: Promotion, *, now: float) -> Verdict:
+def check_pass(notes: Mapping[str, str], promotion: Promotion, *, now: float) -> Verdict:
     """
     Read the verdict stored on the candidate.
 
-    :raises NotPassedError: none, another kind, of another release or of other gates, or older than an hour.
+    :param notes: the candidate's annotations.
+    :raises NotPassedError: none, another kind, of another release, attempt or other gates, or older than an hour.
     """
-    verdict, ours = Verdict.read(text), promotion.release.id
-    if verdict is None or verdict.kind != "PASS":
+    verdict, ours = Verdict.read(notes.get(VERDICT)), promotion.release.id
+    if verdict is None or not verdict.passes:
         seen = "none" if verdict is None else f"{verdict.kind} ({verdict.line})"
         raise NotPassedError(
             f"no PASS is stored for {promotion.release.image}: saw {seen}. Nothing was promoted; marking a canary "
@@ -57,11 +59,21 @@ def check_pass(text: str | None, promotion: Promotion, *, now: float) -> Verdict
         )
     if (verdict.release, verdict.gates) != (ours, promotion.gates_hash):
         raise NotPassedError(
-            f"the stored PASS is for release {verdict.release} and gates {verdict.gates}, asked for are {ours} and "
-            f"{promotion.gates_hash}. Nothing was promoted; clear the canary to judge this release."
+            f"the stored {verdict.kind} is for release {verdict.release} and gates {verdict.gates}, asked for are "
+            f"{ours} and {promotion.gates_hash}. Nothing was promoted; clear the canary to judge this release."
         )
-    if now - verdict.at > PASS_AGE_S:
-        raise NotPassedError(f"the stored PASS is {(now - verdict.at) / 60:.0f} minutes old, allowed are 60.")
+    if str(verdict.attempt) != notes.get(ATTEMPT):
+        raise NotPassedError(
+            f"the stored {verdict.kind} is of attempt {verdict.attempt}, the candidate of attempt "
+            f"{notes.get(ATTEMPT) or 'unknown'}. Nothing was promoted; clear the canary to judge this one."
+        )
+    if (old_s := now - verdict.seen_at) > PASS_AGE_S:
+        raise NotPassedError(
+            f"the stored {verdict.kind} goes by what was seen until {old_s / 60:.0f} minutes ago, allowed are 60. "
+            "Nothing was promoted; clear the canary to judge this release again."
+        )
+    if verdict.kind == "OVERRIDE" and not (verdict.by and verdict.reason):
+        raise NotPassedError("the stored OVERRIDE names nobody, or no reason. Nothing was promoted.")
     return verdict
 
 
@@ -91,13 +103,17 @@ class PromoteLoop:
             await self._finish()
         await self._to_stable()
         await sweep(self.session, drain_s=self.promotion.drain_s)
-        pods = await self._stable_pods()
-        return f"{len(pods)} of {len(pods)} ready pods of {self.session.ref} run {short_image(self.promotion.release)}"
+        pods, stable = await self._stable_pods(), await self.session.stable.state()
+        record = Record.read(stable.annotations.get(RECORD))
+        image, remark = short_image(self.promotion.release), record.remark if record else ""
+        return f"{len(pods)} of {len(pods)} ready pods of {self.session.ref} run {image}{remark}"
 
     async def _begin(self, stable: WorkloadState, record: Record | None) -> int:
         candidate = await self.session.candidate.state()
         notes = candidate.annotations if candidate else {}
-        check_pass(notes.get(VERDICT), self.promotion, now=self.scene.clock())
+        verdict = check_pass(notes, self.promotion, now=self.scene.clock())
+        if verdict.remark:
+            log.warning("promoting%s", verdict.remark)
         for watch in self.watches:
             watch.open(at=self.scene.clock(), exposed_at=float(notes.get(EXPOSED) or self.scene.clock()))
         if record and record.state == "promoting":
@@ -110,6 +126,7 @@ class PromoteLoop:
             "promoting",
             self.scene.clock(),
             str(before.release.get("image")) if before else None,
+            verdict.as_dict(),
         )
         return await self._apply({container: image}, record)
 
@@ -183,7 +200,7 @@ class PromoteLoop:
         stable = await self.session.stable.state()
         record = Record.read(stable.annotations.get(RECORD))
         assert record is not None  # written by _begin
-        done = Record(record.release, record.before, "promoted", self.scene.clock(), record.release_before)
+        done = replace(record, state="promoted", at=self.scene.clock())
         await self._to_stable()
         await self._apply({self.session.container: self.promotion.release.image}, done)
 

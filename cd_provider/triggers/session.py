@@ -19,9 +19,10 @@ from cd_provider.core.query import QueryNames
 from cd_provider.core.refuse import pick_container
 from cd_provider.core.release import Target
 from cd_provider.core.workload import WorkloadRef, WorkloadState
-from cd_provider.triggers.canary_loop import Scene, Watch
+from cd_provider.triggers.canary_loop import Watch
 from cd_provider.triggers.gate_watch import GateWatch
 from cd_provider.triggers.judge_watch import JudgeWatch
+from cd_provider.triggers.scene import Scene
 from cd_provider.triggers.sources import Sources
 
 if TYPE_CHECKING:

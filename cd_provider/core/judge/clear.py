@@ -136,44 +136,40 @@ class ClearLane:
                     self._weigh(view, look)
         self._waiting.clear()
 
-    def convicts(self) -> Metric | None:
-        """Name the metric that convicts, if any does."""
-        if self._may_weigh(self._errors[WHOLE], self.settings.clear) and self.errors.convicts(self.settings):
-            return "errors"
-        if self._may_weigh(self._latency[WHOLE], self.settings.clear) and self.latency.convicts(
-            self.settings
-        ):
-            return "latency"
-        return None
+    def convicts(self, metric: Metric) -> bool:
+        """Say whether this metric's evidence is enough."""
+        whole, settings = self._views(metric)[WHOLE], self.settings
+        return _may_weigh(whole, settings.clear) and self._weight(metric).convicts(settings)
 
-    @property
-    def leans(self) -> bool:
-        """Whether anything speaks against the candidate, whichever pod is left out."""
-        return (self._may_weigh(self._errors[WHOLE], 1.0) and self.errors.leans) or (
-            self._may_weigh(self._latency[WHOLE], 1.0) and self.latency.leans
-        )
-
-    @staticmethod
-    def _may_weigh(whole: ViewEvidence, least: float) -> bool:
-        """Say at little cost whether it is worth while to weigh all views."""
-        return whole.most >= least and whole.evidence >= least
+    def leans(self, metric: Metric) -> bool:
+        """Say whether it speaks against the candidate at all, whichever pod is left out."""
+        return _may_weigh(self._views(metric)[WHOLE], 1.0) and self._weight(metric).leans
 
     @property
     def errors(self) -> Weight:
-        return self._weight("errors", self._errors)
+        return self._weight("errors")
 
     @property
     def latency(self) -> Weight:
-        return self._weight("latency", self._latency)
+        return self._weight("latency")
 
-    def _weight(self, metric: Metric, views: Mapping[str, ViewEvidence]) -> Weight:
+    def _weight(self, metric: Metric) -> Weight:
         if metric not in self._weights:
             self._catch_up()
-            self._weights[metric] = _weight({view: one.evidence for view, one in views.items()})
+            self._weights[metric] = weigh({view: one.evidence for view, one in self._views(metric).items()})
         return self._weights[metric]
 
+    def _views(self, metric: Metric) -> Mapping[str, ViewEvidence]:
+        return self._errors if metric == "errors" else self._latency
 
-def _weight(evidence: Mapping[str, float]) -> Weight:
+
+def _may_weigh(whole: ViewEvidence, least: float) -> bool:
+    """Say at little cost whether it is worth while to weigh all views."""
+    return whole.most >= least and whole.evidence >= least
+
+
+def weigh(evidence: Mapping[str, float]) -> Weight:
+    """Set what all pods say beside what is left without the one that carries most."""
     rests = {view: one for view, one in evidence.items() if view != WHOLE}
     if len(rests) < 2:  # without its only pod there is no candidate
         return Weight(evidence[WHOLE], evidence[WHOLE])

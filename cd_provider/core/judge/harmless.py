@@ -126,8 +126,12 @@ class Harmless:
             total > self.settings.leaning * math.sqrt(max(variance, 1e-9)) for total, variance in self._tail
         )
 
-    def excluded(self, *, at_end: bool) -> bool:
-        """Whether unacceptable harm is excluded in every metric that is judged."""
+    def excluded(self, *, at_end: bool, alone: bool = False) -> bool:
+        """
+        Whether unacceptable harm is excluded in every metric that is judged.
+
+        :param alone: there is nothing to compare with: a share of errors is excluded, whoever decides, and no more.
+        """
         if self.subtle.priors is None:
             return False
         prior_e, prior_l = self.subtle.priors
@@ -136,7 +140,9 @@ class Harmless:
         slow = self._clears(self._slower, variance, prior_l, at_end=at_end)
         fast = not self.settings.latency or slow or self.in_first_bucket
         self.errors_by = self._errors_excluded(prior_e, at_end=at_end)
-        return fast and bool(self.errors_by)
+        if alone:
+            return bool(self.errors_by)
+        return fast and (bool(self.errors_by) or not self.settings.errors)
 
     def _too_fast_to_tell(self, *, at_end: bool) -> bool:
         """Whether the candidate's p99 lies in the first bucket: faster than anybody cares to measure is fast enough."""

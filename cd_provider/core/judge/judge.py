@@ -1,5 +1,5 @@
 """
-The judge: three lanes over the same ticks, one state for the whole canary.
+The judge: a few lanes over the same ticks, one state for the whole canary.
 
 The verdict is a function of the ticks alone: the same ticks give the same verdict at the same tick, looked at every
 second or all at once at the end.
@@ -8,6 +8,7 @@ second or all at once at the end.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 from cd_provider.core.judge.clear import ClearLane
@@ -15,9 +16,10 @@ from cd_provider.core.judge.counts import Counts, Tick, check, together
 from cd_provider.core.judge.emergency import EmergencyLane, Trip
 from cd_provider.core.judge.harmless import Harmless
 from cd_provider.core.judge.latency import Shape
+from cd_provider.core.judge.never import NeverAbove
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.reasons import NO_SHIFT, Reason, reason, refuses
-from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric
 from cd_provider.core.judge.story import Story
 from cd_provider.core.judge.subtle import SubtleLane
 from cd_provider.core.judge.verdict import Judged, Kind
@@ -44,12 +46,16 @@ class Judge:
         known = self.past
         self.emergency = EmergencyLane(share=known.share, cluster=known.cluster, limits=settings.emergency)
         self.clear = ClearLane(settings, known.cluster)
+        self.never = NeverAbove(settings, known.cluster)
         self.subtle = SubtleLane(settings, known)
         self.harmless = Harmless(settings, self.subtle)
         self.story = Story()
         self.verdict: Judged | None = None
         self.at = 0.0  # seconds, of the last tick
         self.trips: list[Trip] = []
+        self.against: dict[
+            Metric, tuple[float, str]
+        ] = {}  # that do not decide: when they would have, and the lane
         self.pods: list[str] = []
         self._edges: tuple[float, ...] = ()
         self._shape: Shape | None = None
@@ -71,6 +77,7 @@ class Judge:
         self.at = seen.at
         self.story.add(tick)
         self.clear.step(seen, self._shape)
+        self.never.step(seen)
         self.subtle.step(seen, self._shape)
         self.harmless.step(tick, seen, self._shape)
         return self._say(
@@ -82,6 +89,9 @@ class Judge:
         if at <= self._deaf_until + 1e-9:
             return self.emergency.step(replace(tick, candidate={}))
         if trip := self.emergency.step(tick):
+            if not self.settings.errors:
+                self.against.setdefault("errors", (at, "emergency"))
+                return None
             self.emergency.reset()
             self._deaf_until = at + self.settings.away_s
         return trip
@@ -100,30 +110,48 @@ class Judge:
         return self._unclear(at) if at_end else None
 
     def _convicts(self, at: float) -> str:
-        """Name the lane that convicts, if any does."""
-        if convicted := self.clear.convicts():
-            return f"clear {convicted}"
-        for metric, lean in zip(("errors", "latency"), self.subtle.look(at) or (), strict=False):
-            if lean.convicts:
-                return f"subtle {metric}"
+        """Name the lane that convicts, if any does; what does not decide is noted down."""
+        for metric, lane in self._speaking(at):
+            if self.settings.decides(metric):
+                return lane
+            self.against.setdefault(metric, (at, lane))
         return ""
+
+    def _speaking(self, at: float) -> Iterator[tuple[Metric, str]]:
+        """Give each lane that speaks against the candidate, and by which metric."""
+        for metric in METRICS:
+            if self.clear.convicts(metric):
+                yield metric, f"clear {metric}"
+        if self.never.convicts:
+            yield "errors", "never above"
+        for metric, lean in zip(METRICS, self.subtle.look(at) or (), strict=False):
+            if lean.convicts:
+                yield metric, f"subtle {metric}"
 
     def _passes(self, at: float, *, at_end: bool) -> bool:
         if at < self.settings.least_s - 1e-9 or refuses(self):
             return False
-        return (at_end or self.calm(at)) and self.harmless.excluded(at_end=at_end)
+        return (at_end or self.calm(at)) and self.harmless.excluded(at_end=at_end, alone=self.alone)
 
     def calm(self, at: float) -> bool:
         """Say whether nothing leans towards worse now, whichever pod is left out: what a step needs to end."""
-        if self.clear.leans or self.harmless.tail_leans:
+        errors, latency = self.settings.errors, self.settings.latency
+        if errors and (self.clear.leans("errors") or (self.never.leans and not self.never.stable_too)):
             return False
-        return all(lean.weakest <= self.settings.leaning for lean in self.subtle.look(at) or ())
+        if latency and (self.clear.leans("latency") or self.harmless.tail_leans):
+            return False
+        leans = zip(METRICS, self.subtle.look(at) or (), strict=False)
+        return all(
+            one.weakest <= self.settings.leaning for metric, one in leans if self.settings.decides(metric)
+        )
 
     def _judged(self, kind: Kind, at: float, lane: str) -> Judged:
         return Judged(kind, at, self.story.line(self, kind, at, lane), lane)
 
     def _unclear(self, at: float) -> Judged:
         found: Reason = reason(self, at)
+        if found.word == "too few requests" and self.settings.pods_only:
+            return Judged("PASS", at, self.story.by_pods(self, at))
         kind: Kind = "NO_DATA" if found.word == "no traffic" else "INCONCLUSIVE"
         return Judged(kind, at, self.story.unclear(self, kind, at, found), "", found.word, found.need)
 
@@ -131,6 +159,11 @@ class Judge:
     def shape(self) -> Shape | None:
         """The latencies' shape by which the last tick was judged; None: no buckets yet."""
         return self._shape
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no baseline, and need not be one."""
+        return self.settings.alone and not self.story.stable.requests
 
     @property
     def unacceptable_shift(self) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cd_provider.core.judge.drift import Drift
 from cd_provider.core.judge.likelihood import share_of
+from cd_provider.core.judge.settings import METRICS
 from cd_provider.core.judge.verdict import Word
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ def reason(judge: Judge, at: float) -> Reason:
     ours, theirs = judge.story.candidate, judge.story.stable
     if not ours.requests:
         return Reason("no traffic", "requests to the candidate")
-    if not theirs.requests:
+    if not theirs.requests and not judge.alone:
         return Reason("no baseline", "requests to stable in the same minutes")
     if word := refuses(judge):
-        return Reason(word, f"error shares below {judge.settings.never_above:.0%}")
+        return Reason(word, f"error shares of {100.0 * judge.settings.never_above:g} % or less")
     if pod := _one_pod(judge, at):
         return Reason("one pod", f"the same from another pod than {pod}, or {pod} on another host")
-    if judge.settings.latency and not judge.tells_latency:
+    if judge.settings.latency and not judge.tells_latency and not judge.alone:
         return Reason("no latency", "three latency buckets around what is usual, the same on both sides")
     wanted = needed(judge)
     if not judge.calm(at) or 0 < wanted <= judge.harmless.requests:
@@ -50,25 +51,25 @@ def reason(judge: Judge, at: float) -> Reason:
 
 def refuses(judge: Judge) -> Word:
     """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
-    limit = judge.settings.never_above
-    if not judge.story.stable.requests:
+    if not judge.story.stable.requests and not judge.alone:
         return "no baseline"
-    if judge.harmless.minutes.sums.error_share <= limit:
+    if not judge.settings.errors or not judge.never.leans:
         return ""
-    return "baseline unhealthy" if judge.harmless.stable.error_share > limit else "too many errors"
+    return "baseline unhealthy" if judge.never.stable_too else "too many errors"
 
 
 def _one_pod(judge: Judge, at: float) -> str:
     """Name the pod without which there would have been no case; empty: there is none, or more than one makes it."""
     settings = judge.settings
     found = [
-        (weight.evidence >= settings.clear, weight.convicts(settings), weight.without)
-        for weight in (judge.clear.errors, judge.clear.latency)
+        (metric, weight.evidence >= settings.clear, weight.convicts(settings), weight.without)
+        for metric, weight in zip(METRICS, (judge.clear.errors, judge.clear.latency), strict=True)
     ]
     drifts = (judge.subtle.errors, judge.subtle.latency)
-    for lean, drift in zip(judge.subtle.look(at) or (), drifts, strict=False):
-        found.append((lean.far, lean.convicts, drift.strongest))
-    return next((pod for much, convicts, pod in found if much and not convicts and pod), "")
+    for metric, lean, drift in zip(METRICS, judge.subtle.look(at) or (), drifts, strict=False):
+        found.append((metric, lean.far, lean.convicts, drift.strongest))
+    told = (one for one in found if settings.decides(one[0]))
+    return next((pod for _, much, convicts, pod in told if much and not convicts and pod), "")
 
 
 def needed(judge: Judge) -> float:
@@ -77,8 +78,11 @@ def needed(judge: Judge) -> float:
 
     :returns: infinity when no number does: pods of one version differ by as much.
     """
+    if judge.alone:
+        return _share_needs(judge)
     latency = _latency_needs(judge) if judge.settings.latency else 0.0
-    return max(min(_ratio_needs(judge), _share_needs(judge)), latency)
+    errors = min(_ratio_needs(judge), _share_needs(judge)) if judge.settings.errors else 0.0
+    return max(errors, latency)
 
 
 def _ratio_needs(judge: Judge) -> float:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cd_provider.core.judge.emergency import EmergencyLimits
+
+Metric = Literal["errors", "latency"]
+METRICS: tuple[Metric, ...] = ("errors", "latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ COLD = Tolerance(errors=8.0, latency=2.5, share=2e-3)
 """The same, while a young candidate stands beside an old baseline."""
 
 
+NEVER_ABOVE = 0.02  # errors per request that no version may have
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
     """
@@ -46,8 +54,12 @@ class JudgeSettings:
     :param clear: evidence (odds to 1) that convicts in the clear lane. :param weakest: what must be left of it
         without any one pod.
     :param leaning: standard deviations towards worse with which nothing passes now.
-    :param never_above: errors per request that never pass, 0–1: where stable has as many it is no measure.
-    :param latency: whether it is judged; if it is, nothing passes without latency buckets.
+    :param never_above: errors per request, 0–1, that never pass, and that convict where stable has fewer; where stable
+        is above it, too, it is no measure. 1: no such limit.
+    :param errors: whether they decide. :param latency: the same; if it does, nothing passes without latency buckets.
+    :param aside: metric that does not decide → the word with which people are told what it would have done.
+    :param alone: where stable has no request at all, pass by the candidate's own share of errors.
+    :param pods_only: where too few requests are the only thing that is missing at the end, pass.
     :param away_s: how long a candidate that tripped stays off traffic; what still comes back then is no second trip.
     """
 
@@ -64,11 +76,24 @@ class JudgeSettings:
     weakest: float = 2.0
     weakest_part: float = 0.4
     leaning: float = 1.0
-    never_above: float = 0.5
+    never_above: float = NEVER_ABOVE
+    errors: bool = True
     latency: bool = True
+    aside: Mapping[Metric, str] = field(default_factory=dict)
+    alone: bool = False
+    pods_only: bool = False
     away_s: float = AWAY_S
     cold_s: float = 60.0
     emergency: EmergencyLimits = field(default_factory=EmergencyLimits)
+
+    def decides(self, metric: Metric) -> bool:
+        """Whether this metric changes the outcome."""
+        return self.errors if metric == "errors" else self.latency
+
+    @property
+    def alpha_each(self) -> float:
+        """What each metric has of alpha: those that do not decide take none from the others."""
+        return self.alpha / max(1, self.errors + self.latency)
 
     @property
     def quiet_s(self) -> float:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Literal
 
 from cd_provider.core.judge.counts import Counts, Tick, together
 from cd_provider.core.judge.kayenta.points import cumulative, quantile
+from cd_provider.core.judge.settings import METRICS
 from cd_provider.core.judge.verdict import Kind, Word
 
 if TYPE_CHECKING:
+    from cd_provider.core.judge.clear import Weight
     from cd_provider.core.judge.judge import Judge
     from cd_provider.core.judge.reasons import Reason
 
 IS = {"errors": "errors are", "latency": "latency is"}
 MOST_WAITING = 60  # ticks
+QUIET_TOO = "dry run"
 ONE_POD = "by one pod: it may be the version or its host"
 MOST_ODDS = 1e6  # beyond it a number says no more than "over a million"
 SAID: Mapping[Word, str] = {
@@ -67,17 +70,23 @@ class Story:
 
     def line(self, judge: Judge, kind: Kind | Literal["so far"], at: float, lane: str) -> str:
         """Say it."""
-        begin = f"{kind} {clock(at)} "
+        begin, end = f"{kind} {clock(at)} ", aside(judge)
         if lane == "emergency":
-            return begin + self._emergency(judge)
+            return begin + self._emergency(judge) + end
         if kind == "so far":
-            return begin + self._both(judge)
-        end = self._weight(judge, lane, at) if lane else self._excluded(judge)
-        return f"{begin}{self._both(judge)}: {end}"
+            return begin + self._both(judge) + end
+        why = self._weight(judge, lane, at) if lane else self._excluded(judge)
+        return f"{begin}{self._both(judge)}: {why}{end}"
 
     def unclear(self, judge: Judge, kind: Kind, at: float, why: Reason) -> str:
         """Say why there is no verdict about the version, and what it would have taken."""
-        return f"{kind} {clock(at)} {self._both(judge)}: {SAID[why.word].format(harm=_harm(judge))}; needed: {why.need}"
+        said = SAID[why.word].format(harm=_harm(judge))
+        return f"{kind} {clock(at)} {self._both(judge)}: {said}; needed: {why.need}{aside(judge)}"
+
+    def by_pods(self, judge: Judge, at: float) -> str:
+        """Say that the pods' health alone was enough, as the gate has it for so few requests."""
+        few = SAID["too few requests"].format(harm=_harm(judge))
+        return f"PASS {clock(at)} {self._both(judge)}: {few}, passed by its pods alone{aside(judge)}"
 
     def _both(self, judge: Judge) -> str:
         told = (self.errors(judge), self.latency(), self.requests())
@@ -114,17 +123,20 @@ class Story:
 
     def _excluded(self, judge: Judge) -> str:
         worst, by = judge.settings.unacceptable, judge.harmless.errors_by
+        if judge.alone:
+            return f"errors of {percent(worst.share)} excluded; stable had no requests, so that nothing was compared"
         errors = f"{worst.errors:g}x the errors" if by == "times" else f"errors of {percent(worst.share)}"
-        if judge.settings.latency and judge.harmless.in_first_bucket:
-            return f"{errors} and a p99 beyond the first bucket excluded"
-        return f"{errors}{_slower(judge, ' and')} excluded"
+        slower = "a p99 beyond the first bucket" if judge.harmless.in_first_bucket else _slower(judge)
+        return f"{_joined(judge, errors, slower)} excluded"
 
     def _weight(self, judge: Judge, lane: str, at: float) -> str:
+        if lane == "never above":
+            limit = f"{100.0 * judge.settings.never_above:g} %"
+            return _odds(judge.never.weight, f"more than {limit} of the requests fail, which never passes")
         kind, metric = lane.split()
         if kind == "clear":
             weight = judge.clear.errors if metric == "errors" else judge.clear.latency
-            held = f"{rounded(weight.weakest)}:1 without pod {weight.without}" if weight.without else ONE_POD
-            return f"{rounded(weight.evidence)}:1 that {IS[metric]} beyond what is tolerated, {held}"
+            return _odds(weight, f"{IS[metric]} beyond what is tolerated")
         looked = judge.subtle.look(at)
         assert looked is not None
         lean = looked[0 if metric == "errors" else 1]
@@ -132,14 +144,42 @@ class Story:
         return f"{IS[metric]} {lean.deviations:.1f} standard deviations beyond what is ignored{alone}"
 
 
+def _odds(weight: Weight, what: str) -> str:
+    held = f"{rounded(weight.weakest)}:1 without pod {weight.without}" if weight.without else ONE_POD
+    return f"{rounded(weight.evidence)}:1 that {what}, {held}"
+
+
 def _harm(judge: Judge) -> str:
-    worst = judge.settings.unacceptable
-    return f"{worst.errors:g}x the errors{_slower(judge, ' and')}"
+    if judge.alone:
+        return f"errors of {percent(judge.settings.unacceptable.share)}"
+    return _joined(judge, f"{judge.settings.unacceptable.errors:g}x the errors", _slower(judge))
 
 
-def _slower(judge: Judge, joined: str) -> str:
-    percents = 100.0 * (judge.settings.unacceptable.latency - 1.0)
-    return f"{joined} {percents:+.0f} % latency" if judge.settings.latency else ""
+def _slower(judge: Judge) -> str:
+    return f"{100.0 * (judge.settings.unacceptable.latency - 1.0):+.0f} % latency"
+
+
+def _joined(judge: Judge, errors: str, latency: str) -> str:
+    """Join what is said of the metrics that decide."""
+    told = zip(METRICS, (errors, latency), strict=True)
+    return " and ".join(text for metric, text in told if judge.settings.decides(metric))
+
+
+def aside(judge: Judge) -> str:
+    """
+    Say what the metrics that do not decide would have done.
+
+    An advisory one speaks up when it has something to say; of a dry run it is also said that it has not.
+    """
+    parts = []
+    for metric, word in judge.settings.aside.items():
+        if metric in judge.against:
+            at, lane = judge.against[metric]
+            done = "tripped" if lane == "emergency" else "failed"
+            parts.append(f"; {word}: {metric} would have {done} at {clock(at)}")
+        elif word == QUIET_TOO:
+            parts.append(f"; {word}: nothing against {metric}")
+    return "".join(parts)
 
 
 def _p99(edges: Sequence[float], buckets: Sequence[float]) -> float | None:

@@ -15,7 +15,7 @@ from cd_provider.core.judge.ranks import contrast
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.view import Scene
 
-PART = 0.35  # of alpha, for each of the two boundaries; half of it for each metric
+PART = 0.35  # of alpha, for each of the two boundaries; shared by the metrics that decide
 EARLIEST = 0.05  # of the information: before it the second boundary is as high as here
 
 
@@ -42,7 +42,7 @@ class SubtleLane:
         self.settings, self.cluster = settings, past.cluster
         self.errors, self.latency = Drift(past.errors_differ), Drift(past.scores_differ)
         self.priors: tuple[float, float] | None = None
-        self.alpha = settings.alpha * PART / 2.0  # of each metric at each boundary
+        self.alpha = settings.alpha_each * PART  # of each metric at each boundary
         self._end = NormalDist().inv_cdf(1.0 - self.alpha / 2.0)  # the second boundary's height at the end
         self._looked: tuple[float, tuple[Lean, Lean]] | None = None
 
@@ -78,7 +78,7 @@ class SubtleLane:
     @property
     def limit(self) -> float:
         """The odds to 1 that convict at any time."""
-        return 2.0 / (self.settings.alpha * PART)
+        return 1.0 / self.alpha
 
     def look(self, at: float) -> tuple[Lean, Lean] | None:
         """Give where errors and latency stand; None while it is too early."""

@@ -19,7 +19,7 @@ class Judged:
 
     :param at: seconds since the candidate took traffic, by the samples' own clock.
     :param lane: which one spoke: ``emergency``, ``clear errors``, ``clear latency``, ``subtle errors``,
-        ``subtle latency``; empty for a PASS.
+        ``subtle latency``, ``never above``; empty for a PASS.
     :param line: the sentence that people read, numbers first.
     :param reason: of INCONCLUSIVE and NO_DATA: a short word that stays as it is, such as ``too few requests``.
     :param need: what was missing, for people: ``about 9,000 candidate requests, 11 h at this rate``.

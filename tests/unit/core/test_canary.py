@@ -147,6 +147,66 @@ def test_a_broken_gate_stops_at_once() -> None:
     assert "0.3 in 50 requests, allowed at most 0.01" in stop.line
 
 
+def test_at_the_end_of_its_time_it_says_how_the_gates_stand() -> None:
+    stop = stop_of(seen(now=10_000.0, gates=[state(Finding.THIN, requests=3, value=0.0)]))
+
+    assert stop.kind == "INCONCLUSIVE"
+    assert stop.line.endswith("before it could be judged; errors: 3 of 10 requests needed, too few to judge")
+
+
+LAST = {"step": 1, "now": 1031.0, "pods": [pod("a"), pod("b")], "weights": Weights.of(50)}
+
+
+def last(**changed: Any) -> Situation:
+    return seen(candidate=candidate(2), **{**LAST, **changed})
+
+
+def test_where_every_gate_only_observes_nothing_was_judged_and_it_says_so() -> None:
+    plan = replace(PLAN, gates=(replace(GATE, mode="observe"),))
+
+    found = decide(plan, last())
+
+    assert isinstance(found, Passed)
+    assert found.kind == "OBSERVED"
+    assert found.line.startswith("nothing was judged, every gate only observes: errors 0 in 50 requests")
+
+
+def test_without_gates_the_pods_are_what_was_judged() -> None:
+    found = decide(replace(PLAN, gates=()), last(gates=[]))
+
+    assert found == Passed("every pod stayed healthy (no gates were asked for)", "PASS")
+
+
+@pytest.mark.parametrize("finding", [Finding.BLIND, Finding.THIN, Finding.GOING])
+def test_what_cannot_be_judged_is_let_through_by_a_persons_word_alone(finding: Finding) -> None:
+    unknown = [state(finding, at=1031, seen_at=0, requests=3, value=0.0)]
+
+    found = decide(replace(PLAN, override=True), last(gates=unknown))
+
+    assert isinstance(found, Passed)
+    assert found.kind == "OVERRIDE"
+    assert isinstance(decide(PLAN, last(gates=unknown)), Hold | Stop)
+
+
+def test_a_persons_word_is_not_needed_where_every_gate_is_kept() -> None:
+    found = decide(replace(PLAN, override=True), last())
+
+    assert isinstance(found, Passed)
+    assert found.kind == "PASS"
+
+
+@pytest.mark.parametrize("finding", [Finding.FAILED, Finding.BREACH])
+def test_a_persons_word_excuses_nothing_that_is_seen_to_be_bad(finding: Finding) -> None:
+    bad = [state(finding, at=1031, value=0.3, requests=50)]
+
+    assert isinstance(decide(replace(PLAN, override=True), last(gates=bad)), Hold | Stop)
+    assert not isinstance(decide(replace(PLAN, override=True), last(pods=[pod(ready=False)])), Passed)
+    assert stop_of(last(now=10_000.0, gates=bad), replace(PLAN, override=True)).kind in (
+        "FAIL",
+        "INCONCLUSIVE",
+    )
+
+
 def test_an_observed_gate_stops_nothing_and_holds_nothing() -> None:
     watching = replace(PLAN, gates=(replace(GATE, mode="observe"),))
     last = seen(

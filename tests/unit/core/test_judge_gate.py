@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cd_provider.core.gate import Gate, parse_gates, promql
-from cd_provider.core.judge_gate import SENSITIVITY, Bounds, JudgeGate, judge
+from cd_provider.core.judge_bounds import Bounds, ErrorBounds
+from cd_provider.core.judge_gate import SENSITIVITY, JudgeGate, judge
 from cd_provider.core.refuse import late_judges
 from cd_provider.exceptions import ArgumentError
 
@@ -28,7 +29,7 @@ def test_what_is_not_given_is_as_usual() -> None:
     assert (gate.source, gate.sensitivity, gate.mode, gate.on_trip) == (
         "prometheus", "normal", "enforce", "retry_once",
     )  # fmt: skip
-    assert (gate.errors, gate.latency) == (Bounds(1.25, 2.0), Bounds(1.05, 1.25))
+    assert (gate.errors, gate.latency) == (ErrorBounds(1.25, 2.0, never_above=0.02), Bounds(1.05, 1.25))
     assert gate.every_s == 2.0
     assert JudgeGate.parse(judge(preset="demo", source="direct")).every_s == 1.0
 
@@ -51,6 +52,25 @@ def test_two_numbers_of_a_metric_reach_the_judge() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "limit"), [({}, 0.02), ({"never_above": "0.1"}, 0.1), ({"ignore": 1.5}, 0.02)]
+)
+def test_a_share_that_never_passes_reaches_the_judge(given: dict[str, Any], limit: float) -> None:
+    settings = JudgeGate.parse(judge(preset="demo", errors=given)).settings(max_s=900.0)
+
+    assert settings.never_above == limit
+
+
+@pytest.mark.parametrize(("role", "word"), [("advisory", "advisory"), ("dry_run", "dry run")])
+def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str, word: str) -> None:
+    gate = JudgeGate.parse(judge(preset="demo", latency={"role": role}))
+    settings = gate.settings(max_s=900.0)
+
+    assert (settings.errors, settings.latency, settings.aside) == (True, False, {"latency": word})
+    assert gate.bound == "up to 1.25x the errors of stable"
+    assert JudgeGate.parse(gate.as_dict()) == gate
+
+
+@pytest.mark.parametrize(
     ("changed", "told"),
     [
         ({"preset": "nginx"}, "preset: saw 'nginx'"),
@@ -62,6 +82,21 @@ def test_two_numbers_of_a_metric_reach_the_judge() -> None:
         ({"errors": {"ignore": 0.5}}, "ignore 0.5"),
         ({"latency": {"p99": 3}}, "latency: saw {'p99': 3}"),
         ({"latency": 3}, "latency: saw 3"),
+        ({"errors": {"never_above": 0}}, "never_above 0, expected a share"),
+        ({"errors": {"never_above": 2}}, "never_above 2, expected a share"),
+        ({"errors": {"never_above": "few"}}, "errors, never_above"),
+        ({"latency": {"never_above": 0.5}}, "latency: saw {'never_above': 0.5}"),
+        (
+            {"errors": {"role": "vital"}},
+            "errors, role: saw 'vital', expected one of critical, advisory, dry_run",
+        ),
+        (
+            {"errors": {"role": "advisory"}, "latency": {"role": "dry_run"}},
+            "gate 'judge' cannot fail: errors are adv",
+        ),
+        ({"first_release": "ask"}, "first_release: saw 'ask', expected one of refuse, pods_and_floor"),
+        ({"low_traffic": "probe"}, "low_traffic: saw 'probe', expected one of refuse, pods_only"),
+        ({"options": 3}, "options: saw 3, expected a mapping"),
         ({"every_s": 0.1}, "every_s"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"name": ""}, "name ''"),

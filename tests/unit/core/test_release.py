@@ -133,6 +133,37 @@ def test_a_verdict_and_a_record_come_back_from_their_annotations() -> None:
     assert Record.read(compact(record.as_dict())) == record
 
 
+def test_annotations_of_before_there_were_samples_are_read() -> None:
+    verdict = {"kind": "PASS", "release": "r", "gates": "g", "attempt": 1, "at": 1000.0, "line": "kept"}
+    record = {"release": {}, "before": {}, "state": "promoted", "at": 1000.0, "release_before": None}
+
+    old, was = Verdict.read(json.dumps(verdict)), Record.read(json.dumps(record))
+
+    assert old is not None
+    assert (old.passes, old.first_sample, old.seen_at, old.remark) == (True, None, 1000.0, "")
+    assert was is not None
+    assert was.remark == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "passes", "told"),
+    [
+        ("PASS", True, ""),
+        ("OBSERVED", True, "nothing was judged"),
+        ("OVERRIDE", True, "could not be judged, and was let through by ada: the metrics server burns"),
+        ("FAIL", False, ""),
+        ("INCONCLUSIVE", False, ""),
+    ],
+)
+def test_what_a_promotion_went_by_is_told_beside_it(kind: str, passes: bool, told: str) -> None:
+    verdict = Verdict(kind, "r", "g", 1, 1000.0, by="ada", reason="the metrics server burns")
+    record = Record({}, {}, "promoted", 1000.0, verdict=verdict.as_dict())
+
+    assert verdict.passes is passes
+    assert told in record.remark
+    assert bool(record.remark) is bool(told)
+
+
 @pytest.mark.parametrize("kind", [Verdict, Record])
 @given(value=json_values)
 def test_what_is_not_ours_is_read_as_nothing(kind: type[Verdict] | type[Record], value: Any) -> None:

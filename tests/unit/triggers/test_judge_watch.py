@@ -28,8 +28,8 @@ EDGES = {0.1: 0.9, 0.5: 0.99, 1.0: 1.0, float("inf"): 1.0}  # seconds → share 
 class Service:
     """Pods whose counters grow with the clock; ``bad`` is the candidate's error share."""
 
-    def __init__(self, bad: float) -> None:
-        self.bad, self.now = bad, BEGAN
+    def __init__(self, bad: float, per_second: float = 10.0) -> None:
+        self.bad, self.per_second, self.now = bad, per_second, BEGAN
         self.source = FakeCounters()
         self.wake = asyncio.Event()
 
@@ -44,7 +44,7 @@ class Service:
     def _pod(self, pod: str, stamps: list[float]) -> list[Series]:
         ours = pod in CANDIDATE
         seen = [at for at in stamps if not ours or at >= BEGAN]
-        done = [(at, 10.0 * (at - (BEGAN if ours else BEGAN - 7200.0))) for at in seen]
+        done = [(at, self.per_second * (at - (BEGAN if ours else BEGAN - 7200.0))) for at in seen]
         bad = self.bad if ours else 0.002
         side = "candidate" if ours else "stable"
 
@@ -55,8 +55,10 @@ class Service:
         buckets = [series(f"le {edge}", share, edge=edge) for edge, share in EDGES.items()]
         return [series("ok", 1.0 - bad), series("bad", bad, is_bad=True), *buckets]
 
-    def watch(self, about: dict[str, object] | None = None) -> JudgeWatch:
-        gate = JudgeGate.parse(judge(preset="demo"))
+    def watch(
+        self, about: dict[str, object] | None = None, *, max_s: float = 1800.0, **given: str
+    ) -> JudgeWatch:
+        gate = JudgeGate.parse(judge(preset="demo", **given))  # type: ignore[arg-type]
         sides = Sides("shop", "shop-candidate", "shop", CANDIDATE, STABLE)
         return JudgeWatch(
             gate,
@@ -64,7 +66,7 @@ class Service:
             sides=lambda: sides,
             clock=self.clock,
             wake=self.wake,
-            max_s=1800.0,
+            max_s=max_s,
             about=about,
         )
 
@@ -105,6 +107,7 @@ async def test_a_candidate_like_stable_passes_and_says_so() -> None:
     await follow(service, watch, lambda: watch.state.finding is Finding.OK, at_most_s=900)
 
     assert watch.state.line.startswith("PASS 00:0")
+    assert watch.judged == (BEGAN, service.now)
     assert watch.state.trips == 0
 
 
@@ -263,6 +266,37 @@ async def test_an_answer_in_between_begins_the_half_minute_anew() -> None:
     for pods in (("c1", "c2"), ("c1",), ("c1", "c2")):
         found = await follow_without(service, watch, *pods, for_s=25)
         assert Finding.FAILED not in found
+
+
+async def test_its_end_is_the_canarys_whenever_it_was_begun_anew() -> None:
+    service = Service(bad=0.002)
+    service.now -= 40.0  # while the pods came up
+    first = service.watch(max_s=1840.0)
+    service.now = BEGAN
+    first.open(at=BEGAN)
+    await look(service, first)
+
+    service.now = BEGAN + 1000.0
+    service.scrape(BEGAN - 3600.0)
+    second = service.watch(max_s=800.0)
+    second.open(at=service.now, exposed_at=BEGAN)
+    await look(service, second)
+
+    assert first.settings == second.settings
+    assert second.settings.max_s == 1800.0 - 4 * SCRAPE_S
+    assert second.judge is not None
+    assert second.judge.at == 1000.0
+
+
+async def test_what_is_missing_is_told_before_the_canarys_time_is_over() -> None:
+    service = Service(bad=0.002, per_second=0.05)
+    watch = service.watch(max_s=300.0)
+    watch.open(at=BEGAN)
+
+    await follow(service, watch, lambda: watch.state.line.startswith("INCONCLUSIVE"), at_most_s=295)
+
+    assert watch.state.finding is Finding.BREACH  # nothing goes on by it
+    assert "too few requests to exclude 2x the errors and +25 % latency; needed: about " in watch.state.line
 
 
 async def test_a_return_to_traffic_begins_nothing_anew() -> None:

@@ -7,12 +7,15 @@ import pytest
 
 from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.gate import Gate, promql
+from cd_provider.core.names import VERDICT
+from cd_provider.core.override import Override
 from cd_provider.core.pod import PodFault, PodState
 from cd_provider.core.query import QueryNames
-from cd_provider.core.release import Release
+from cd_provider.core.release import Release, Verdict
 from cd_provider.core.traffic import parse_steps
-from cd_provider.triggers.canary_loop import CanaryLoop, Progress, Scene
+from cd_provider.triggers.canary_loop import CanaryLoop, Progress
 from cd_provider.triggers.gate_watch import GateWatch
+from cd_provider.triggers.scene import Scene
 from tests.fakes import SHOP, FakeCandidate, FakeMetrics, FakePods, FakeRouter, FakeWorkload, pod
 
 DIGEST = "sha256:" + "1" * 64
@@ -49,7 +52,9 @@ async def guard() -> None:
     """The lock is ours."""
 
 
-def canary(pods: FakePods, *gates: Gate, reports: list[Progress]) -> CanaryLoop:
+def canary(
+    pods: FakePods, *gates: Gate, reports: list[Progress], override: Override | None = None
+) -> CanaryLoop:
     """
     Give a canary of two steps, on a clock that only moves when it is read.
 
@@ -63,7 +68,10 @@ def canary(pods: FakePods, *gates: Gate, reports: list[Progress]) -> CanaryLoop:
     scene.wake.set()
     return CanaryLoop(
         scene,
-        plan=CanaryPlan(tuple(parse_steps([10, 50], step_s=1)), gates, (DIGEST,), deadline=1e9),
+        plan=CanaryPlan(
+            tuple(parse_steps([10, 50], step_s=1)), gates, (DIGEST,), deadline=1e9, override=override is not None
+        ),
+        override=override,
         release=Release("shop", IMAGE, (DIGEST,), "v2", "d-1", 0.0, "dag", "run"),
         attempt=1, gates_hash="none", report=reports.append,
         watches=[
@@ -117,11 +125,37 @@ async def test_every_step_stands_in_the_log_once(logged: list[str]) -> None:
 async def test_progress_says_what_each_gate_shows_once_users_are_on_the_candidate() -> None:
     gate = Gate.parse(promql("errors", query="errors{pod=~'$pods'}", max=1, mode="observe"))
 
-    reports = await told(gate)
+    reports = await told(gate, kind="OBSERVED")
 
     assert {one.findings for one in reports} == {(), ("blind",)}
     assert reports[0].findings == ()
     assert reports[-1].findings == ("blind",)
+
+
+async def test_a_persons_word_is_stored_with_who_and_why() -> None:
+    gate = Gate.parse(promql("errors", query="errors{pod=~'$pods'}", max=1))
+    loop = canary(FakePods(*three()), gate, reports=[], override=Override("ada", "hot fix"))
+
+    result = await loop.run()
+    state = await loop.scene.candidate.state()
+
+    assert result.kind == "OVERRIDE"
+    assert state is not None
+    stored = Verdict.read(state.annotations[VERDICT])
+    assert stored == result.verdict
+    assert stored is not None
+    assert (stored.by, stored.reason, stored.last_sample) == ("ada", "hot fix", None)
+    assert "errors: no data" in stored.line
+
+
+async def test_where_every_gate_observes_that_is_what_is_stored() -> None:
+    gate = Gate.parse(promql("errors", query="errors{pod=~'$pods'}", max=1, mode="observe"))
+
+    result = await canary(FakePods(*three()), gate, reports=[]).run()
+
+    assert result.kind == "OBSERVED"
+    assert result.verdict is not None
+    assert (result.verdict.by, result.verdict.kind) == ("", "OBSERVED")
 
 
 async def test_pods_that_were_there_before_the_candidate_are_not_judged() -> None:

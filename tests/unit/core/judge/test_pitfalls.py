@@ -42,10 +42,15 @@ def test_a_candidate_like_stable_passes() -> None:
     assert ends(pods(3, 5.0, 0.001), stable()) == ["PASS"]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3], ids=["healthy", "failing"])
+@pytest.mark.parametrize("share", [0.0, 0.02], ids=["healthy", "failing at times"])
 def test_without_a_baseline_nothing_is_said_about_the_version(share: float) -> None:
     assert ends(pods(3, 5.0, share), []) == ["INCONCLUSIVE no baseline"]
     assert ends(pods(3, 5.0, share), pods(3, 0.0)) == ["INCONCLUSIVE no baseline"]
+
+
+def test_without_a_baseline_what_never_passes_fails_all_the_same() -> None:
+    assert ends(pods(3, 5.0, 0.3), []) == ["FAIL never above"]
+    assert ends(pods(3, 5.0, 0.3), pods(3, 0.0)) == ["FAIL never above"]
 
 
 def test_without_a_baseline_nothing_passes_where_latency_is_not_judged_either() -> None:
@@ -80,8 +85,13 @@ def test_where_everything_fails_on_both_sides_stable_is_no_measure() -> None:
     assert ends(pods(3, 5.0, 1.0), stable(1.0)) == ["INCONCLUSIVE baseline unhealthy"]
 
 
-def test_more_errors_than_may_ever_pass_do_not_pass_beside_a_stable_that_has_nearly_as_many() -> None:
-    assert ends(pods(3, 5.0, 0.51), stable(0.49)) == ["INCONCLUSIVE too many errors"]
+@pytest.mark.parametrize("share", [0.03, 0.49])
+def test_where_both_are_above_what_may_ever_pass_stable_is_no_measure(share: float) -> None:
+    assert ends(pods(3, 5.0, share), stable(share)) == ["INCONCLUSIVE baseline unhealthy"]
+
+
+def test_a_service_that_always_has_many_errors_passes_once_it_says_so() -> None:
+    assert ends(pods(3, 5.0, 0.03), stable(0.03), JudgeSettings(never_above=0.1)) == ["PASS"]
 
 
 def test_stable_may_be_unhealthy_while_the_candidate_mends_it() -> None:
@@ -434,3 +444,63 @@ def test_who_trips_again_after_the_return_has_failed() -> None:
 def test_buckets_are_those_of_the_distribution_that_they_stand_for() -> None:
     assert sum(buckets(100.0)) == pytest.approx(100.0)
     assert sum(buckets(100.0)[:5]) > 60.0
+
+
+# --- what a gate may say of too little to compare ---------------------------------------------------------------
+
+
+FIRST = JudgeSettings(alone=True)
+FEW = JudgeSettings(pods_only=True)
+
+
+def test_a_first_release_passes_by_its_own_errors_where_that_was_asked_for() -> None:
+    (found,) = verdicts(canary(pods(3, 5.0, 0.001), [], span_s=SPAN_S), FIRST)
+
+    assert found.kind == "PASS"
+    assert found.line.endswith(
+        ": errors of 0.5 % excluded; stable had no requests, so that nothing was compared"
+    )
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.006, "INCONCLUSIVE leaning"), (0.1, "FAIL never above")])
+def test_a_first_release_with_errors_passes_no_floor(share: float, expected: str) -> None:
+    assert ends(pods(3, 5.0, share), [], FIRST) == [expected]
+
+
+def test_a_first_release_with_few_requests_is_told_how_many_it_takes() -> None:
+    (found,) = verdicts(canary(pods(1, 0.05), [], span_s=SPAN_S), FIRST)
+
+    assert (found.kind, found.reason) == ("INCONCLUSIVE", "too few requests")
+    assert "to exclude errors of 0.5 %; needed: about " in found.line
+
+
+def test_with_a_baseline_the_policy_for_none_changes_nothing() -> None:
+    for ours in (pods(3, 5.0, 0.001), pods(3, 5.0, 0.001, 1.5), pods(3, 5.0, 0.02)):
+        seen = canary(ours, stable(), span_s=SPAN_S)
+        assert verdicts(seen, FIRST, USUAL) == verdicts(seen, None, USUAL)
+
+
+def test_few_requests_pass_by_the_pods_alone_at_the_end_where_that_was_asked_for() -> None:
+    seen = canary(pods(1, 10 / 1800), pods(1, 90 / 1800), span_s=SPAN_S)
+    (found,) = verdicts(seen, FEW)
+
+    assert (found.kind, found.at) == ("PASS", 1800.0)
+    assert found.line.endswith(
+        "too few requests to exclude 2x the errors and +25 % latency, passed by its pods alone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "beside", "expected"),
+    [
+        (pods(1, 0.0), stable(), "NO_DATA no traffic"),
+        (pods(3, 0.1, 0.001), [], "INCONCLUSIVE no baseline"),
+        (pods(3, 0.1, 0.3), pods(3, 0.2, 0.001), "FAIL"),
+        (pods(3, 5.0, 0.001), stable(), "PASS"),
+    ],
+    ids=["no traffic", "no baseline", "many errors", "enough"],
+)
+def test_the_policy_for_few_requests_excuses_nothing_else(
+    ours: Sequence[Pod], beside: Sequence[Pod], expected: str
+) -> None:
+    assert ends(ours, beside, FEW)[-1].startswith(expected)

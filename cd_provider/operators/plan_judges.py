@@ -1,0 +1,122 @@
+"""What a plan asks for its judges: whether stable's counters are there, and whether requests will be enough."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cd_provider.core.judge.alignment import Aligner
+from cd_provider.core.judge.forecast import Forecast, forecast
+from cd_provider.core.judge.past import Past, look_back
+from cd_provider.core.judge.sides import Sides, sides_of
+from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.exceptions import CdProviderError, PlanError
+from cd_provider.operators.plan_checks import Asked, Surroundings
+from cd_provider.operators.plan_faults import Faults
+
+if TYPE_CHECKING:
+    from cd_provider.core.ports import CounterSource
+
+TAKEN_ON = "a person takes it on (override)"
+NO_BASELINE = "so that there is nothing to compare with"
+
+
+async def check_judges(asked: Asked, surroundings: Surroundings | None, faults: Faults) -> list[str]:
+    """
+    Look once for the counters of each judge, and at the last hour's traffic.
+
+    Stable's counters have to be there, since the candidate's will look the same; what a gate itself excuses
+    (``first_release``, ``low_traffic``) is a hint instead of a fault.
+    """
+    if surroundings is None or surroundings.service is None or asked.target is None:
+        return []
+    found = []
+    for gate in asked.judges:
+        hint = await faults.wait_for(_check_judge(gate, asked, surroundings))
+        found += [f"gate {gate.name!r}: {hint}"] if hint else []
+    return found
+
+
+async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> str:
+    """Give a hint; empty: nothing to say."""
+    from cd_provider.adapters.metrics import open_counter_source
+
+    target, known = asked.target, gate.counters()
+    assert target is not None
+    assert around.service is not None
+    sides = sides_of(known, target.namespace, around.service, candidate_pods=(), stable_pods=around.pods)
+    conn_id = gate.connection(prometheus=asked.prometheus_conn_id, kubernetes=target.kubernetes_conn_id)
+    async with open_counter_source(gate.source, conn_id, known) as source:
+        if fault := await source.probe(sides):
+            if fault.startswith("stable") and (how := _without_baseline(gate, asked)):
+                return f"{fault} {NO_BASELINE}: {how}"
+            raise _fault(asked, f"gate {gate.name!r} (preset {gate.preset}, {gate.source}): {fault}")
+        if gate.source == "direct" or not gate.enforced or not asked.steps or asked.max_s is None:
+            return ""  # pages have no past; what only observes refuses nothing
+        return _check_traffic(gate, asked, await _past(source, sides))
+
+
+async def _past(source: CounterSource, sides: Sides) -> tuple[Past, float] | None:
+    """Read stable's last hour, and how long it is, seconds; None: it cannot be read, and the canary can do without."""
+    from cd_provider.triggers.judge_watch import HISTORY_S, interval
+
+    try:
+        reading = await source.read(sides, since=time.time() - HISTORY_S)
+    except CdProviderError:
+        return None
+    stable = [one for one in reading.series if one.side == "stable"]
+    stamps = [at for one in stable for at, _ in one.samples]
+    if not stamps:
+        return None
+    ticks = Aligner(started_at=min(stamps), interval_s=interval(stable)).feed(stable)
+    return look_back(ticks), sum(tick.span_s for tick in ticks)
+
+
+def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | None) -> str:
+    if known is None or asked.max_s is None:
+        return ""
+    past, past_s = known
+    if not past.requests:
+        return _no_baseline(gate, asked, past_s)
+    ahead = forecast(past, past_s, asked.steps, gate.settings(max_s=asked.max_s), max_s=asked.max_s)
+    if ahead is None or ahead.enough:
+        return ""
+    said = _few(ahead, asked.max_s)
+    if asked.override:
+        return f"{said}; {TAKEN_ON}"
+    if gate.low_traffic == "pods_only":
+        return f"{said}; it will be watched until then, and pass by its pods alone (low_traffic)"
+    raise _fault(
+        asked,
+        f"gate {gate.name!r} cannot pass: {said}. Give the steps more weight, max_s more time, or say "
+        "low_traffic='pods_only' to pass by the pods alone.",
+    )
+
+
+def _no_baseline(gate: JudgeGate, asked: Asked, past_s: float) -> str:
+    said = f"stable had no request in the last {past_s / 60:.0f} minutes, {NO_BASELINE}"
+    if how := _without_baseline(gate, asked):
+        return f"{said}: {how}"
+    raise _fault(
+        asked,
+        f"gate {gate.name!r} cannot pass: {said}. Deliver while it has some, or say "
+        "first_release='pods_and_floor' to pass by the pods and the candidate's own errors.",
+    )
+
+
+def _without_baseline(gate: JudgeGate, asked: Asked) -> str:
+    """Say by what it goes instead; empty: by nothing."""
+    if gate.first_release == "pods_and_floor":
+        return "judged by the pods and a floor alone (first_release)"
+    return TAKEN_ON if asked.override else ""
+
+
+def _few(ahead: Forecast, max_s: float) -> str:
+    return (
+        f"at {ahead.per_second:.2g} requests a second, as in the last hour, the candidate has about "
+        f"{ahead.expected:,.0f} that count by max_s ({max_s:g} s), and it takes {ahead.needed:,.0f} at least"
+    )
+
+
+def _fault(asked: Asked, text: str) -> PlanError:
+    return PlanError(app=asked.release.app, faults=[text])

@@ -1,0 +1,158 @@
+"""What a plan says of a judge that will have nothing, or too little, to compare."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from cd_provider.core.gate import promql
+from cd_provider.core.judge_gate import judge
+from cd_provider.exceptions import PlanError
+from tests.loopback import Answer, Loopback, Request
+from tests.unit.operators.plan_world import World, open_world
+
+PODS = "/api/v1/namespaces/shop/pods"
+EDGES = {"0.1": 0.5, "0.5": 0.99, "1": 1.0, "+Inf": 1.0}  # seconds → share of the requests up to it
+
+
+class Prometheus:
+    """Knows stable's counters of the last half hour; ``per_second`` None: of nothing."""
+
+    def __init__(self, per_second: float | None) -> None:
+        self.per_second = per_second
+        self.queries: list[str] = []
+
+    def __call__(self, request: Request) -> Answer:
+        self.queries.append(request.form["query"])
+        if request.form["query"] == "time()":
+            return answer("scalar", [time.time(), str(time.time())])
+        if "[" not in request.form["query"]:
+            return answer("scalar", [time.time(), "1"])
+        return answer("matrix", list(self._series()))
+
+    def _series(self) -> Iterator[dict[str, Any]]:
+        if self.per_second is None:
+            return
+        stamps = [time.time() - 1800.0 + 15.0 * number for number in range(121)]
+        for pod in ("shop-1", "shop-2"):
+            labels = {"namespace": "shop", "pod": pod, "code": "200"}
+            yield self._counter("shop_requests_total", stamps, 0.5, **labels)
+            for edge, share in EDGES.items():
+                bucket = "shop_request_duration_seconds_bucket"
+                yield self._counter(bucket, stamps, 0.5 * share, **labels, le=edge)
+
+    def _counter(self, name: str, stamps: list[float], part: float, **labels: str) -> dict[str, Any]:
+        assert self.per_second is not None
+        grown = (self.per_second * part * (at - stamps[0]) for at in stamps)
+        values = [[at, str(int(count))] for at, count in zip(stamps, grown, strict=True)]
+        return {"metric": {"__name__": name, **labels}, "values": values}
+
+
+def answer(kind: str, result: Any) -> Answer:
+    return Answer(json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}).encode())
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with open_world(monkeypatch) as made:
+        names = ({"metadata": {"name": f"shop-{number}"}} for number in (1, 2))
+        made.cluster.objects[PODS] = {"items": list(names)}
+        yield made
+
+
+async def planned(
+    world: World, per_second: float | None, *, override: dict[str, str] | None = None, **gate: Any
+) -> list[str]:
+    with Loopback(Prometheus(per_second)) as server:
+        world.connect_prometheus(server.port)
+        gates = [judge(preset="demo", **gate)]
+        found: list[str] = await world.plan(gates=gates, step_s=60, max_s=1800, override=override)
+        return found
+
+
+@pytest.mark.parametrize("per_second", [None, 0.0, 0.5])
+async def test_what_cannot_be_judged_is_a_hint_where_a_person_takes_it_on(
+    world: World, per_second: float | None
+) -> None:
+    (hint,) = await planned(world, per_second, override={"by": "ada", "reason": "a hot fix"})
+
+    assert hint.endswith("a person takes it on (override)")
+
+
+async def test_half_an_override_is_a_fault(world: World) -> None:
+    with pytest.raises(PlanError, match="override: reason is missing"):
+        await planned(world, 50.0, override={"by": "ada", "reason": " "})
+
+
+async def test_enough_traffic_is_nothing_to_speak_of(world: World) -> None:
+    assert await planned(world, 50.0) == []
+
+
+async def test_too_little_traffic_is_refused_with_the_numbers(world: World) -> None:
+    with pytest.raises(PlanError) as found:
+        await planned(world, 0.5)
+
+    assert (
+        "gate 'judge' cannot pass: at 0.5 requests a second, as in the last hour, the candidate has about "
+        in str(found.value)
+    )
+    assert "that count by max_s (1800 s), and it takes 1," in str(found.value)
+    assert "low_traffic='pods_only'" in str(found.value)
+
+
+async def test_too_little_traffic_is_a_hint_where_the_pods_are_enough(world: World) -> None:
+    (hint,) = await planned(world, 0.5, low_traffic="pods_only")
+
+    assert hint.startswith("gate 'judge': at 0.5 requests a second")
+    assert hint.endswith("pass by its pods alone (low_traffic)")
+
+
+async def test_a_stable_without_requests_is_refused(world: World) -> None:
+    with pytest.raises(
+        PlanError, match="stable had no request in the last 30 minutes, so that there is nothing to"
+    ):
+        await planned(world, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("per_second", "said"), [(0.0, "stable had no request"), (None, "stable shop: no shop_req")]
+)
+async def test_a_first_release_is_a_hint_where_a_floor_is_enough(
+    world: World, per_second: float | None, said: str
+) -> None:
+    (hint,) = await planned(world, per_second, first_release="pods_and_floor")
+
+    assert said in hint
+    assert "judged by the pods and a floor alone (first_release)" in hint
+
+
+async def test_without_stables_counters_there_is_no_judge(world: World) -> None:
+    with pytest.raises(PlanError, match="stable shop: no shop_requests_total"):
+        await planned(world, None, low_traffic="pods_only")
+
+
+async def test_what_only_observes_refuses_nothing(world: World) -> None:
+    assert await planned(world, 0.0, mode="observe") == []
+
+
+async def test_a_plan_whose_gates_have_no_bound_opens_no_prometheus(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no such connection: a plan that opened it would tell."""
+    monkeypatch.delenv("AIRFLOW_CONN_PROMETHEUS_DEFAULT")
+    with pytest.raises(PlanError) as found:
+        await world.plan(gates=[judge(preset="demo", source="direct")])
+
+    assert "prometheus" not in str(found.value).lower()
+    assert await world.plan(gates=[]) == []
+
+
+async def test_a_plan_with_a_bound_does(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_PROMETHEUS_DEFAULT")
+
+    with pytest.raises(PlanError, match="prometheus_default"):
+        await world.plan(gates=[promql("errors", query="errors{pod=~'$pods'}", max=1)])
