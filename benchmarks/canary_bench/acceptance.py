@@ -21,9 +21,10 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,15 @@ from rich.table import Table
 
 from benchmarks.canary_bench.families import MILD
 from benchmarks.canary_bench.family import Family
-from benchmarks.canary_bench.generate import generate
-from benchmarks.canary_bench.judges.ours import HISTORY_S, Ours
+from benchmarks.canary_bench.generate import record
+from benchmarks.canary_bench.judges.ours import HISTORY_S, OurEntry, Ticks
 from benchmarks.canary_bench.live import Stopped, live
 from benchmarks.canary_bench.measures import failed, passed, seconds_to_fail
 from benchmarks.canary_bench.outcome import Outcome, follow
 from benchmarks.canary_bench.regressions import HEALTHY, Regression
 from benchmarks.canary_bench.samples import HORIZON_S, Setting
 from benchmarks.canary_bench.wilson import wilson
+from cd_provider.core.judge.counts import Tick
 
 SHORT_S = 1500.0
 TO_5 = Regression(name="to_5", number=21, errors_to=0.05)
@@ -92,9 +94,25 @@ CELLS = (
 def verdict(cell: Cell, seed: int, run: int) -> Outcome:
     """Show the judge one run, tidy scrapes every five seconds, with the hour before."""
     max_s = SHORT_S if cell.regression is HEALTHY else HORIZON_S
-    scrapes = generate(cell.family, cell.regression, seed=seed, run=run, history_s=HISTORY_S)
+    made = record(cell.family, cell.regression, seed=seed, run=run, history_s=HISTORY_S)
     setting = Setting(interval_s=cell.family.interval_s, max_s=max_s)
-    return follow(Ours(setting), [one for one in scrapes if one.at <= max_s])
+    judge, ticks = OurEntry().begin(made, setting)
+    return follow(judge, Upto(ticks, max_s))
+
+
+@dataclass
+class Upto:
+    """What a judge is shown, until the canary is over."""
+
+    ticks: Ticks
+    max_s: float
+
+    def __iter__(self) -> Iterator[Tick]:
+        return takewhile(lambda tick: tick.at <= self.max_s, self.ticks)
+
+    def leave(self, away_s: float) -> None:
+        """Take the candidate off traffic."""
+        self.ticks.leave(away_s)
 
 
 def live5(cell: Cell, seed: int, run: int) -> Stopped:

@@ -14,19 +14,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.canary_bench.batch import Floats, differences
 from benchmarks.canary_bench.family import Family
-from benchmarks.canary_bench.generate import counters
+from benchmarks.canary_bench.generate import record
+from benchmarks.canary_bench.judges.ours import HISTORY_S, past_of
 from benchmarks.canary_bench.regressions import HEALTHY, Regression
+from benchmarks.canary_bench.steps import steps
+from benchmarks.canary_bench.surroundings import Array
 from cd_provider.core.judge.alignment import Aligner
-from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.judge import Judge
-from cd_provider.core.judge.past import Past, look_back
+from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.series import Series, Side
 from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S, JudgeSettings
 
+REQUESTS, ERRORS = 0, 1  # columns of what a pod did
 OFF_S = 1  # from the verdict until nobody is sent there any more, in whole seconds, which is generous
-HISTORY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,20 @@ def live(
     :param family: its interval is one second. :param scrape_s: seconds between two scrapes of a pod.
     :param read_s: between two reads.
     """
-    seen, _ = counters(family, regression, seed=seed, run=run)
-    steps = differences(seen)[:upto_s]
+    seen = record(family, regression, seed=seed, run=run).live
+    happened = steps(seen).done[1 : upto_s + 1]
     canary = _Canary(family, _phases(len(seen.pods.names), scrape_s, seed, run), scrape_s)
     judge = Judge(JudgeSettings(latency=False), past=usual(family, seed=seed, run=run))
     aligner = Aligner(started_at=0.0, interval_s=float(scrape_s))
     off_s, once = None, 0.0
-    for second, done in enumerate(steps, 1):
+    for second, done in enumerate(happened, 1):
         canary.pass_second(second, done)
         for tick in [] if second % read_s else aligner.feed(canary.read()):
             verdict = judge.step(tick)
             if verdict is None or verdict.kind not in ("TRIP", "FAIL"):
                 continue
             canary.leave(second)
-            failed = canary.failed + float(steps[second : second + OFF_S, canary.ours, 0].sum())
+            failed = canary.failed + float(happened[second : second + OFF_S, canary.ours, ERRORS].sum())
             off_s, once = (float(second), failed) if off_s is None else (off_s, once)
             if verdict.kind == "FAIL":
                 return Stopped(off_s, float(second), failed, once)
@@ -88,9 +89,9 @@ class _Canary:
         away_s = AWAY_ALONE_S if self.ours.stop == 1 else AWAY_S
         self.off_s, self.gone_s = second + OFF_S, second + OFF_S + away_s
 
-    def pass_second(self, second: int, done: Floats) -> None:
+    def pass_second(self, second: int, done: Array) -> None:
         """Let users ask for a second, and scrape whoever is due."""
-        bad, every = done[:, 0].astype(float), done[:, 1:].sum(axis=1).astype(float)
+        every, bad = done[:, REQUESTS].copy(), done[:, ERRORS].copy()
         if self.off_s < second <= self.gone_s:
             bad[self.ours] = every[self.ours] = 0.0
         self.failed += float(bad[self.ours].sum())
@@ -110,17 +111,9 @@ class _Canary:
 
 
 def usual(family: Family, *, seed: int, run: int) -> Past:
-    """Give stable's hour before, by scrapes of five seconds."""
+    """Give stable's hour before, by scrapes of five seconds, without latencies."""
     coarse = replace(family, interval_s=5.0)
-    _, old = counters(coarse, HEALTHY, seed=seed, run=run, history_s=HISTORY_S)
-    assert old is not None
-    ticks = [
-        Tick(5.0 * number, 5.0, {}, {
-            str(pod): Counts(float(one[1:].sum()), float(one[0])) for pod, one in enumerate(row)
-        })
-        for number, row in enumerate(differences(old), 1)
-    ]  # fmt: skip
-    return look_back(ticks)
+    return past_of(record(coarse, HEALTHY, seed=seed, run=run, history_s=HISTORY_S))
 
 
 def _phases(pods: int, scrape_s: int, seed: int, run: int) -> list[int]:

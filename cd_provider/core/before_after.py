@@ -16,7 +16,8 @@ from typing import Any
 from cd_provider.core.judge.presets import Preset
 from cd_provider.core.judge.settings import UNACCEPTABLE, JudgeSettings, Tolerance
 from cd_provider.core.judge.sides import Sides
-from cd_provider.core.judge_gate import MODES, Bounds
+from cd_provider.core.judge_bounds import Bounds
+from cd_provider.core.judge_gate import MODES
 from cd_provider.core.units import number, seconds
 from cd_provider.exceptions import ArgumentError
 

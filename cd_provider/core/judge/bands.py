@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.past import Past, differ
+from cd_provider.core.judge.ranks import contrast
 from cd_provider.core.judge.reasons import NO_SHIFT
-from cd_provider.core.judge.subtle import score_contrast
 from cd_provider.core.judge.tails import beta
 from cd_provider.core.judge.view import Arm
 
@@ -57,8 +57,8 @@ class Comparison:
         self._stable_requests += stable.requests
         self._crossed += ours.errors * stable.requests / both
         self._stable_crossed += stable.errors * ours.requests / both
-        contrast, weight = score_contrast(ours, stable)
-        self._contrast += contrast
+        excess, weight = contrast(ours.scored, stable.scored)
+        self._contrast += excess
         self._timed += weight
         self._chance += weight * score_variance
 

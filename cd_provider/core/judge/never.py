@@ -31,11 +31,11 @@ class LimitEvidence:
     def __init__(self, limit: float, cluster: float) -> None:
         # Errors against answers, where the chance of an error is the limit: the same ratio as between two sides.
         self.against = (limit, 1.0 - limit)
-        self.ratio = RatioEvidence(cluster=cluster, alternatives=ABOVE, began_at=0.0, times=1.0)
+        self.ratio = RatioEvidence(cluster=cluster, alternatives=ABOVE, began_at=0.0)
 
     def step(self, at: float, arm: Arm) -> None:
         """Take what happened since the last tick."""
-        self.ratio.step(at, (arm.errors, max(0.0, arm.requests - arm.errors)), self.against)
+        self.ratio.step(at, (arm.errors,), (max(0.0, arm.requests - arm.errors),), self.against)
 
     @property
     def evidence(self) -> float:

@@ -42,6 +42,7 @@ def fill(xcoms: list[dict[str, Any]]) -> None:
 
     import_all_models()
     Base.metadata.create_all(settings.engine)
+    assert settings.engine is not None
     with settings.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         for xcom in xcoms:

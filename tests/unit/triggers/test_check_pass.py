@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cd_provider.core.canary import CanaryPlan
-from cd_provider.core.names import compact
+from cd_provider.core.names import VERDICT, compact
 from cd_provider.core.release import Release, Verdict
 from cd_provider.core.traffic import Step
 from cd_provider.exceptions import NotPassedError
@@ -21,7 +21,7 @@ PASS = Verdict("PASS", RELEASE.id, "gates", 1, 1000.0, "all is well")
 
 
 def checked(verdict: Verdict | None, *, now: float = 1010.0) -> Verdict:
-    return check_pass(compact(verdict.as_dict()) if verdict else None, PROMOTION, now=now)
+    return check_pass({VERDICT: compact(verdict.as_dict())} if verdict else {}, PROMOTION, now=now)
 
 
 def test_its_own_pass_is_taken() -> None:
@@ -47,7 +47,7 @@ def test_anything_else_is_refused(verdict: Verdict | None, told: str) -> None:
 @pytest.mark.parametrize("text", ["", "PASS", "{}", "null", "[1]", '{"kind": "PASS"}'])
 def test_what_is_no_verdict_is_none(text: str) -> None:
     with pytest.raises(NotPassedError, match="saw none"):
-        check_pass(text, PROMOTION, now=1010.0)
+        check_pass({VERDICT: text}, PROMOTION, now=1010.0)
 
 
 def test_an_old_pass_is_none() -> None:

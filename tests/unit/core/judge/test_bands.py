@@ -15,8 +15,9 @@ from cd_provider.core.judge.view import Arm, scene
 from tests.unit.core.judge.hand_made import EDGES, buckets, canary, pods
 
 ALIKE = Past(cluster=1.0, known=True, errors_differ=(0.0,) * 3, scores_differ=(0.0,) * 3)
-SHAPE = Shape.of(EDGES, buckets(1e5), JudgeSettings())
-assert SHAPE is not None
+SEEN = Shape.of(EDGES, buckets(1e5), JudgeSettings())
+assert SEEN is not None
+SHAPE: Shape = SEEN
 
 
 def compared(*rows: tuple[float, float, float, float], past: Past = ALIKE) -> Comparison:

@@ -110,11 +110,11 @@ def test_it_is_the_same_asked_after_every_tick_or_once_at_the_end(
         known = ["c0", "c1"] if number > 30 else ["c0"]
         for one in (often, once):
             one.step(scene(tick, began_at=0.0, known=known, shape=None), None)
-        assert often.leans is often.errors.leans
-        assert (often.convicts() == "errors") is often.errors.convicts(SETTINGS)
+        assert often.leans("errors") is often.errors.leans
+        assert often.convicts("errors") is often.errors.convicts(SETTINGS)
 
     assert once.errors == often.errors
-    assert once.convicts() == "errors"
+    assert once.convicts("errors")
 
 
 def test_a_cold_candidate_beside_a_warm_baseline_may_be_worse_for_a_minute() -> None:
