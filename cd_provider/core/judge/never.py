@@ -34,7 +34,9 @@ class LimitEvidence:
         self.ratio = RatioEvidence(cluster=cluster, alternatives=ABOVE, began_at=0.0)
 
     def step(self, at: float, arm: Arm) -> None:
-        """Take what happened since the last tick."""
+        """Take what happened since the last tick; errors of no request are none."""
+        if arm.requests <= 0.0:
+            return
         self.ratio.step(at, (arm.errors,), (max(0.0, arm.requests - arm.errors),), self.against)
 
     @property

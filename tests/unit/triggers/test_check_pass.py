@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cd_provider.core.canary import CanaryPlan
-from cd_provider.core.names import VERDICT, compact
+from cd_provider.core.names import ATTEMPT, VERDICT, compact
 from cd_provider.core.release import Release, Verdict
 from cd_provider.core.traffic import Step
 from cd_provider.exceptions import NotPassedError
@@ -21,7 +21,8 @@ PASS = Verdict("PASS", RELEASE.id, "gates", 1, 1000.0, "all is well")
 
 
 def checked(verdict: Verdict | None, *, now: float = 1010.0) -> Verdict:
-    return check_pass({VERDICT: compact(verdict.as_dict())} if verdict else {}, PROMOTION, now=now)
+    notes = {VERDICT: compact(verdict.as_dict())} if verdict else {}
+    return check_pass({ATTEMPT: "1", **notes}, PROMOTION, now=now)
 
 
 def test_its_own_pass_is_taken() -> None:
@@ -52,5 +53,5 @@ def test_what_is_no_verdict_is_none(text: str) -> None:
 
 def test_an_old_pass_is_none() -> None:
     assert checked(PASS, now=1000.0 + PASS_AGE_S)
-    with pytest.raises(NotPassedError, match="minutes old, allowed are 60"):
+    with pytest.raises(NotPassedError, match="minutes ago, allowed are 60"):
         checked(PASS, now=1000.0 + PASS_AGE_S + 1.0)

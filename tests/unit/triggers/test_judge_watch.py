@@ -149,7 +149,7 @@ async def test_its_record_replays_to_what_it_said_and_is_the_same_begun_anew() -
     first.open(at=BEGAN)
     await follow(service, first, lambda: first.state.finding is Finding.FAILED, at_most_s=120)
 
-    second = service.watch(ABOUT)
+    second = service.watch(ABOUT, max_s=1800.0 - (service.now - BEGAN))
     second.open(at=service.now, exposed_at=BEGAN)
     await look(service, second)
 

@@ -43,7 +43,7 @@ ROWS: dict[str, tuple[Sides, tuple[str, str]]] = {
     "no pod of the candidate": (([], pods(3, 10.0)), ("NO_DATA", "no traffic")),
     "no request to the candidate": ((pods(3, 0.0), pods(3, 10.0)), ("NO_DATA", "no traffic")),
     "no pod of stable": ((pods(3, 5.0), []), ("INCONCLUSIVE", "no baseline")),
-    "no request to stable": ((pods(3, 5.0, 0.3), pods(3, 0.0)), ("INCONCLUSIVE", "no baseline")),
+    "no request to stable": ((pods(3, 5.0, 0.01), pods(3, 0.0)), ("INCONCLUSIVE", "no baseline")),
     "ten requests": ((pods(1, 10 / 1800), pods(1, 90 / 1800)), ("INCONCLUSIVE", "too few requests")),
     "all fail everywhere": ((pods(3, 5.0, 1.0), pods(3, 10.0, 1.0)), ("INCONCLUSIVE", "baseline unhealthy")),
     "one pod fails": (([*pods(2, 5.0), Pod(5.0, 0.2)], pods(3, 10.0, 0.001)), ("INCONCLUSIVE", "one pod")),
@@ -53,6 +53,10 @@ ROWS: dict[str, tuple[Sides, tuple[str, str]]] = {
 @pytest.mark.parametrize(("sides", "expected"), [pytest.param(*row, id=name) for name, row in ROWS.items()])
 def test_what_cannot_be_decided_is_said_once_at_the_very_end(sides: Sides, expected: tuple[str, str]) -> None:
     assert judged(*sides) == [(*expected, HALF_HOUR_S)]
+
+
+def test_without_a_baseline_a_candidate_fails_by_what_no_version_may_do() -> None:
+    assert judged(pods(3, 5.0, 0.3), pods(3, 0.0)) == [("FAIL", "never above", 75.0)]
 
 
 def test_errors_without_requests_are_no_data() -> None:
