@@ -10,7 +10,9 @@ from statistics import median
 
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
+from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.judge import Judge
+from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Sides
@@ -58,6 +60,7 @@ class JudgeWatch:
         self._since = 0.0
         self._told = ""
         self._first: float | None = None
+        self.shadow = KayentaShadow() if gate.shadow == "kayenta" else None
 
     @property
     def judged(self) -> tuple[float, float] | None:
@@ -96,6 +99,7 @@ class JudgeWatch:
         series = self._by_unit(reading.series)
         ticks = self._aligner.feed(series)
         for tick in ticks:
+            self._shade(tick)
             if (judged := self.judge.step(tick)) is not None:
                 log.info("%s: %s", self.gate.name, judged.line)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
@@ -105,6 +109,15 @@ class JudgeWatch:
             self._tell(asked, self.judge, reading.unreachable)
         else:
             self._silent(asked, "; ".join(reading.missing) or "no new samples")
+
+    def _shade(self, tick: Tick) -> None:
+        """Let the other judge look, too; it decides nothing, and its faults are its own."""
+        try:
+            if self.shadow is not None and (look := self.shadow.step(tick)) is not None:
+                log.info("%s, beside it: %s", self.gate.name, look.reason)
+        except Exception as err:
+            log.warning("%s: no shadow any more: %s: %s", self.gate.name, type(err).__name__, err)
+            self.shadow = None
 
     async def _begin(self, began_at: float, sides: Sides) -> None:
         """Read what is usual here, and set the clock."""
@@ -152,6 +165,9 @@ class JudgeWatch:
         else:
             finding = Finding.OK if kind == "PASS" else Finding.GOING
         line = verdict.line if verdict and kind != "TRIP" else judge.story.line(judge, "so far", at, "")
+        if self.shadow is not None:
+            look = self.shadow.last
+            line += f"; {look.reason}" if look else "; Kayenta has not looked yet"
         if unreachable:
             line += f"; does not answer: {', '.join(unreachable)}"
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
