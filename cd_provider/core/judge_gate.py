@@ -26,6 +26,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "on_trip": ("retry_once", "fail"),
     "first_release": ("refuse", "pods_and_floor"),
     "low_traffic": ("refuse", "pods_only"),
+    "shadow": ("none", "kayenta"),
 }
 LEAST_EVERY_S = 0.5
 EVERY_S: Mapping[str, float] = {"prometheus": 2.0, "direct": 1.0}
@@ -43,6 +44,7 @@ def judge(
     on_trip: str = "retry_once",
     first_release: str = "refuse",
     low_traffic: str = "refuse",
+    shadow: str = "none",
     min_s: float | str | None = None,
     every_s: float | str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -69,6 +71,8 @@ def judge(
         its end; ``pods_and_floor``: pass by the pods' health and the candidate's own share of errors.
     :param low_traffic: there will be too few requests by ``max_s``: ``refuse``, by plan; ``pods_only``: watch it until
         then, and pass when nothing else is missing.
+    :param shadow: ``kayenta`` runs Kayenta's judge on the same counters, every five minutes, and tells what it would
+        have said; it decides nothing.
     :param min_s: seconds before which nothing passes; default: three minutes.
     :param every_s: seconds between two reads; default 2, direct 1.
     :param options: of the preset ``custom``: fields of :class:`~cd_provider.core.judge.presets.Preset`.
@@ -76,7 +80,7 @@ def judge(
     given = {
         "kind": "judge", "name": name, "preset": preset, "source": source, "sensitivity": sensitivity,
         "errors": dict(errors) if errors else None, "latency": dict(latency) if latency else None, "mode": mode,
-        "on_trip": on_trip, "first_release": first_release, "low_traffic": low_traffic,
+        "on_trip": on_trip, "first_release": first_release, "low_traffic": low_traffic, "shadow": shadow,
         "min_s": min_s, "every_s": every_s, "options": dict(options) if options else None,
     }  # fmt: skip
     return {key: value for key, value in given.items() if value is not None}
@@ -96,6 +100,7 @@ class JudgeGate:
     on_trip: str = "retry_once"
     first_release: str = "refuse"
     low_traffic: str = "refuse"
+    shadow: str = "none"
     min_s: float | None = field(default=None, metadata={"minimum": 0})
     every_s: float = field(default=2.0, metadata={"minimum": LEAST_EVERY_S})
     options: Mapping[str, Any] = field(default_factory=dict)

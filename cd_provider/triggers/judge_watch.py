@@ -13,6 +13,7 @@ from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.judge import Judge
+from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.record import Draft, Recorder
 from cd_provider.core.judge.series import Series
@@ -82,6 +83,7 @@ class JudgeWatch:
             None  # since when no pod of the candidate answers, though stable's do
         )
         self._first: float | None = None
+        self.shadow = KayentaShadow() if gate.shadow == "kayenta" else None
 
     @property
     def judged(self) -> tuple[float, float] | None:
@@ -127,6 +129,7 @@ class JudgeWatch:
         series = self._by_unit(reading.series)
         ticks = self._aligner.feed(series)
         for tick in ticks:
+            self._shade(tick)
             if (judged := self.judge.step(tick)) is not None:
                 log.info("%s: %s", self.gate.name, judged.line)
             self._record(tick, judged)
@@ -168,6 +171,15 @@ class JudgeWatch:
     def _hear(self, at_s: float) -> None:
         self._heard_s = max(self._heard_s, at_s)
         self._beside = self.judge.story.stable.requests if self.judge else 0.0
+
+    def _shade(self, tick: Tick) -> None:
+        """Let the other judge look, too; it decides nothing, and its faults are its own."""
+        try:
+            if self.shadow is not None and (look := self.shadow.step(tick)) is not None:
+                log.info("%s, beside it: %s", self.gate.name, look.reason)
+        except Exception as err:
+            log.warning("%s: no shadow any more: %s: %s", self.gate.name, type(err).__name__, err)
+            self.shadow = None
 
     async def _begin(self, began_at: float, sides: Sides) -> None:
         """Read what is usual here, and set the clock."""
@@ -264,6 +276,9 @@ class JudgeWatch:
         line = verdict.line if verdict and kind != "TRIP" else judge.story.line(judge, "so far", at, "")
         if finding is Finding.THIN and lacking:
             line = lacking
+        if self.shadow is not None:
+            look = self.shadow.last
+            line += f"; {look.reason}" if look else "; Kayenta has not looked yet"
         if unreachable:
             line += f"; does not answer while stable does: {', '.join(unreachable)}"
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))

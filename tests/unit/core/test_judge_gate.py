@@ -96,6 +96,7 @@ def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str
         ),
         ({"first_release": "ask"}, "first_release: saw 'ask', expected one of refuse, pods_and_floor"),
         ({"low_traffic": "probe"}, "low_traffic: saw 'probe', expected one of refuse, pods_only"),
+        ({"shadow": "argo"}, "shadow: saw 'argo', expected one of none, kayenta"),
         ({"options": 3}, "options: saw 3, expected a mapping"),
         ({"every_s": 0.1}, "every_s"),
         ({"colour": "red"}, "unknown key 'colour'"),
