@@ -49,6 +49,7 @@ class Judge:
         self.story = Story()
         self.verdict: Judged | None = None
         self.at = 0.0  # seconds, of the last tick
+        self.has_baseline = False  # stable had any requests
         self.trips: list[Trip] = []
         self.pods: list[str] = []
         self._edges: tuple[float, ...] = ()
@@ -69,6 +70,7 @@ class Judge:
         self.pods += [pod for pod in tick.candidate if pod not in self.pods]
         seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
         self.at = seen.at
+        self.has_baseline |= seen.stable.requests > 0
         self.story.add(tick)
         self.clear.step(seen, self._shape)
         self.subtle.step(seen, self._shape)

@@ -51,7 +51,7 @@ def reason(judge: Judge, at: float) -> Reason:
 def refuses(judge: Judge) -> Word:
     """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
     limit = judge.settings.never_above
-    if not judge.story.stable.requests:
+    if not judge.has_baseline:
         return "no baseline"
     if judge.harmless.minutes.sums.error_share <= limit:
         return ""
