@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,11 @@ class Steps:
     span_s: float
     done: Array
     there: NDArray[np.bool_]
+
+    @property
+    def bare(self) -> Steps:
+        """The same without latency buckets."""
+        return replace(self, done=self.done[..., :2])
 
     def ticks(self) -> Iterator[Tick]:
         """Give them one by one."""

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from benchmarks.canary_bench.generate import Record
-from benchmarks.canary_bench.samples import Setting, Verdict
+from benchmarks.canary_bench.samples import EDGES, Setting, Verdict
 from benchmarks.canary_bench.steps import coarse, steps
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.judge import Judge
-from cd_provider.core.judge.past import Past, look_back
+from cd_provider.core.judge.past import Past, past_of
 from cd_provider.core.judge.settings import AWAY_ALONE_S, JudgeSettings
+from cd_provider.core.judge.stretches import MINUTE_S, minutes
 
 HISTORY_S = 3600.0
 PAST_SPAN_S = 5.0
@@ -68,13 +69,20 @@ class OurEntry:
             self.settings or JudgeSettings(),
             fresh=not record.live.totals[0, is_stable].any(), min_s=setting.min_s, max_s=setting.max_s,
         )  # fmt: skip
-        ours = Ours(settings, past_of(record))
+        ours = Ours(settings, past(record))
         if len(is_stable) - is_stable.sum() == 1:
             ours.away_s = AWAY_ALONE_S
         return ours, Ticks(record)
 
 
-def past_of(record: Record) -> Past:
-    """Read what stable did before."""
-    before = record.before
-    return look_back(list(coarse(steps(before), PAST_SPAN_S).ticks())) if before else Past()
+def past(record: Record) -> Past:
+    """
+    Read what stable did before, as :func:`~cd_provider.core.judge.past.look_back` does.
+
+    Minutes are added up as arrays: counts are whole numbers, so that their sums do not depend on who adds.
+    """
+    if record.before is None:
+        return Past()
+    seen = steps(record.before)
+    short = list(coarse(seen, PAST_SPAN_S).bare.ticks())
+    return past_of(short, minutes(list(coarse(seen, MINUTE_S).ticks())), EDGES)

@@ -137,12 +137,11 @@ class Harmless:
         prior_e, prior_l = self.subtle.priors
         variance = self.subtle.latency.variance
         self.in_first_bucket = self._too_fast_to_tell(at_end=at_end)
-        slow = self._clears(self._slower, variance, prior_l, at_end=at_end)
-        fast = not self.settings.latency or slow or self.in_first_bucket
+        not_slow = alone or self._clears(self._slower, variance, prior_l, at_end=at_end)
+        if self.settings.latency and not (not_slow or self.in_first_bucket):
+            return False
         self.errors_by = self._errors_excluded(prior_e, at_end=at_end)
-        if alone:
-            return bool(self.errors_by)
-        return fast and (bool(self.errors_by) or not self.settings.errors)
+        return bool(self.errors_by) or not (self.settings.errors or alone)
 
     def _too_fast_to_tell(self, *, at_end: bool) -> bool:
         """Whether the candidate's p99 lies in the first bucket: faster than anybody cares to measure is fast enough."""

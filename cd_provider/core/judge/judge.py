@@ -52,6 +52,7 @@ class Judge:
         self.story = Story()
         self.verdict: Judged | None = None
         self.at = 0.0  # seconds, of the last tick
+        self.has_baseline = False  # stable had any requests
         self.trips: list[Trip] = []
         self.against: dict[
             Metric, tuple[float, str]
@@ -75,6 +76,7 @@ class Judge:
         self.pods += [pod for pod in tick.candidate if pod not in self.pods]
         seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
         self.at = seen.at
+        self.has_baseline |= seen.stable.requests > 0
         self.story.add(tick)
         self.clear.step(seen, self._shape)
         self.never.step(seen)
@@ -163,7 +165,7 @@ class Judge:
     @property
     def alone(self) -> bool:
         """Whether there is no baseline, and need not be one."""
-        return self.settings.alone and not self.story.stable.requests
+        return self.settings.alone and not self.has_baseline
 
     @property
     def unacceptable_shift(self) -> float:

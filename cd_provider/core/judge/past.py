@@ -15,7 +15,7 @@ from statistics import median
 
 from cd_provider.core.judge.counts import Counts, Tick, bare, check, together
 from cd_provider.core.judge.ranks import savage, score_of, variance_of
-from cd_provider.core.judge.stretches import chunks, minutes, together_over
+from cd_provider.core.judge.stretches import Minute, chunks, minutes, together_over
 
 SCALES_S = (60.0, 300.0, 900.0)
 CHUNK_S = 300.0
@@ -94,9 +94,18 @@ def look_back(ticks: Sequence[Tick]) -> Past:
     check(*ticks)
     edges = ticks[-1].edges if ticks else ()
     ticks = [tick if tick.edges == edges else _without_latency(tick) for tick in ticks]
-    found = minutes(ticks)
-    pods = {pod for minute in found for pod in minute.done}
-    sums = together(one for minute in found for one in minute.done.values())
+    return past_of(ticks, minutes(ticks), edges)
+
+
+def past_of(ticks: Sequence[Tick], added: Sequence[Minute], edges: tuple[float, ...]) -> Past:
+    """
+    Read what has been added up.
+
+    :param ticks: those of a few seconds, in which errors come together; their latency buckets are not looked at.
+    :param added: the same minute by minute. :param edges: of its latency buckets.
+    """
+    pods = {pod for minute in added for pod in minute.done}
+    sums = together(one for minute in added for one in minute.done.values())
     if not sums.requests:
         return Past()
     cluster = _cluster(ticks, sums)
@@ -108,7 +117,7 @@ def look_back(ticks: Sequence[Tick]) -> Past:
     variance = variance_of(sums.slow, scores)
     errors, slow = [], []
     for scale_s in SCALES_S:
-        blocks = list(together_over(found, scale_s))
+        blocks = list(together_over(added, scale_s))
         inflated = 1.0 + 2.0 / math.sqrt(max(1, len(blocks) * (len(pods) - 1)))
         errors.append(inflated * _usual([_errors(block) for block in blocks], cluster or UNKNOWN_CLUSTER))
         slow.append(inflated * _usual([_scores(block, scores, variance) for block in blocks], 1.0))

@@ -51,7 +51,7 @@ def reason(judge: Judge, at: float) -> Reason:
 
 def refuses(judge: Judge) -> Word:
     """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
-    if not judge.story.stable.requests and not judge.alone:
+    if not judge.has_baseline and not judge.alone:
         return "no baseline"
     if not judge.settings.errors or not judge.never.leans:
         return ""
