@@ -81,10 +81,8 @@ def _judge(key: str, packed: str, where: Where, *, pods: bool) -> str:
         return f"<p>The record {escape(key)} cannot be shown: {escape(str(err) or type(err).__name__)}</p>"
     index = {"map_index": where.map_index} if where.map_index >= 0 else {}
     last = quote(where.task_id, safe="")  # relative to the page's own address, whatever Airflow's prefix is
-    record, other = (
-        urlencode({**index, "key": key}),
-        urlencode({**index, **({} if pods else {"pods": "true"})}),
-    )
+    record = escape(urlencode({**index, "key": key}))
+    other = escape(urlencode({**index, **({} if pods else {"pods": "true"})}))
     also = "".join(f"<li>{escape(line)}</li>" for line in drawn.said[:-1])
     before = f"<p>Before that:</p><ul>{also}</ul>" if also else ""
     return (

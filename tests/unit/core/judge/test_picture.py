@@ -177,7 +177,7 @@ def test_the_sentence_is_written_unless_it_stands_elsewhere() -> None:
         pytest.param(
             "no traffic", "Errors, share of the candidate's requests: nothing to compare", id="nothing"
         ),
-        pytest.param("is slow", "Latency, times stable's in the same seconds: 1.", id="latency"),
+        pytest.param("is slow", "Latency, times stable's in the same seconds: 1.5", id="latency"),
         pytest.param("one pod", "Each candidate pod alone: errors, times stable's", id="pods"),
         pytest.param("one pod", "clear errors without c0", id="without the pod"),
         pytest.param("one pod", "c0: ", id="its ratio"),
