@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -100,13 +100,18 @@ class HealthWatch:
     clock: Clock = time.time
 
     async def run(self) -> Outcome:
-        """Look until it is decided."""
+        """
+        Look until it is decided.
+
+        An error that nobody foresaw ends it as such: what a watch that broke off saw last is no verdict.
+        """
         wake, since, order = asyncio.Event(), self.clock(), self.order
         rule = HealthRule(order.began_at, order.until, order.no_data_s, order.weak_is_enough)
         watches, told = [self._watch(gate, wake, since) for gate in order.asked], ""
-        async with _running(watches):
+        async with _running(watches) as tasks:
             while True:
                 wake.clear()
+                _raise_if_broken(tasks)
                 seen = [Seen(watch.gate, watch.state, _verdict(watch)) for watch in watches]
                 if outcome := rule.decide(seen, now=self.clock(), looking_since=since):
                     log.info("%s", outcome.line)
@@ -138,8 +143,10 @@ class HealthWatch:
     def _judge(self, gate: JudgeGate, wake: asyncio.Event, now: float) -> JudgeWatch:
         watch = JudgeWatch(
             gate, self.sources.counters[gate.name], sides=lambda: self.groups.sides(gate), clock=self.clock,
-            wake=wake, max_s=self.order.max_s,
+            wake=wake, max_s=self.order.until - now,
         )  # fmt: skip
+        # From the beginning on, so that it is the same after a restart.
+        watch.settings = replace(watch.settings, max_s=self.order.max_s)
         watch.open(at=now, exposed_at=self.order.began_at)
         return watch
 
@@ -153,11 +160,17 @@ def _verdict(watch: Watch) -> Any:
 
 
 @asynccontextmanager
-async def _running(watches: Sequence[Watch]) -> AsyncIterator[None]:
+async def _running(watches: Sequence[Watch]) -> AsyncIterator[list[asyncio.Task[None]]]:
     tasks = [asyncio.create_task(watch.run()) for watch in watches]
     try:
-        yield
+        yield tasks
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _raise_if_broken(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.done() and (err := task.exception()):
+            raise err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -276,6 +277,21 @@ async def test_silence_is_no_data(silence: Exception | None) -> None:
 
     assert (outcome.kind, outcome.reason) == ("NO_DATA", "no data")
     assert 30 <= outcome.at < 60
+
+
+async def test_a_watch_that_breaks_off_passes_nothing_on_what_it_saw_before() -> None:
+    clock = Clock()
+    numbers = Numbers(clock, 0.001)
+    value = numbers.value
+
+    async def once(query: str) -> float | None:
+        if numbers.asked:
+            raise RuntimeError("a bug")
+        return await value(query)
+
+    numbers.value = once  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="a bug"):
+        await asyncio.wait_for(watched(order(BOUND, until=BEGAN + 20), clock, numbers=numbers), 20)
 
 
 def test_a_trigger_is_made_again_from_its_arguments() -> None:
