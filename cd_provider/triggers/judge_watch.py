@@ -12,6 +12,7 @@ from typing import Any
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
+from cd_provider.core.judge.hearing import Hearing, lost
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
@@ -29,16 +30,9 @@ HISTORY_S = 3600.0
 USUAL_INTERVAL_S = 5.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
-HISTORY_PATIENCE_S = (
-    60.0  # an outage at the first look is waited out for so long before nothing is known of the past
-)
-MUTE = 20.0  # requests that were to be expected by what stable had, and of which none came
-FROZEN_S, FROZEN = (
-    60.0,
-    1000.0,
-)  # the same of both sides by what they had before: users may have gone for a while
 UNREACHABLE_S = 30.0  # for which no ready pod of the candidate answers while stable's do: it has failed
 END = 4  # intervals before the canary's end: until then its last samples have come, and what is missing can be told
+HISTORY_PATIENCE_S = 60.0  # so long an outage at the first look is waited out, for the sake of the past
 
 
 class JudgeWatch:
@@ -77,8 +71,7 @@ class JudgeWatch:
         self._since = 0.0
         self._told = ""
         self._opened_at = 0.0
-        self._heard_s = 0.0  # second of the canary in which the candidate last had a request, or came back
-        self._beside = 0.0  # requests of stable by then
+        self._hearing = Hearing()
         self._deaf_since: float | None = (
             None  # since when no pod of the candidate answers, though stable's do
         )
@@ -143,34 +136,27 @@ class JudgeWatch:
         lacking = "; ".join(reading.missing)
         if not ticks and not reading.unreachable:
             self._silent(asked, lacking or self._nothing())
-        elif not reading.unreachable and (why := self._quiet(reading, self.judge)):
+        elif not reading.unreachable and (why := self._quiet(self.judge)):
             self._silent(asked, why, patience_s=0.0)  # it has been quiet for a while already
+        elif not reading.unreachable and self._lost(reading, self.judge):
+            self._silent(asked, lacking)
         else:
             self._tell(asked, self.judge, reading.unreachable, lacking)
 
-    def _quiet(self, reading: Counted, judge: Judge) -> str:
-        """Say which side has gone quiet though it had requests before; empty: none, or it has failed already."""
-        if judge.verdict is not None and judge.verdict.kind == "FAIL":
-            return ""
-        ours, theirs = judge.story.candidate.requests, judge.story.stable.requests
-        there = {one.side for one in reading.series if one.edge is None and not one.counted}
-        if (ours and "candidate" not in there) or (theirs and "stable" not in there):
-            return "; ".join(reading.missing)
-        still_s = judge.at - self._heard_s
-        beside = theirs - self._beside
-        if still_s > PATIENCE_S and beside * ours >= MUTE * self._beside > 0:
-            return "the candidate's counters stand still while stable's go on"
-        if still_s > FROZEN_S and not beside and (ours + theirs) * still_s >= FROZEN * self._heard_s:
-            return "nobody's counters move any more"
-        return ""
+    def _quiet(self, judge: Judge) -> str:
+        sums = judge.story.candidate.requests, judge.story.stable.requests
+        return "" if _failed(judge) else self._hearing.quiet(judge.at, candidate=sums[0], stable=sums[1])
+
+    def _lost(self, reading: Counted, judge: Judge) -> bool:
+        sums = judge.story.candidate.requests, judge.story.stable.requests
+        return not _failed(judge) and lost(reading, candidate=sums[0], stable=sums[1])
 
     def _nothing(self) -> str:
         odd = self._aligner is not None and self._aligner.notes.gaps
         return "no new samples" + (" that are numbers" if odd else "")
 
     def _hear(self, at_s: float) -> None:
-        self._heard_s = max(self._heard_s, at_s)
-        self._beside = self.judge.story.stable.requests if self.judge else 0.0
+        self._hearing.hear(at_s, beside=self.judge.story.stable.requests if self.judge else 0.0)
 
     def _shade(self, tick: Tick) -> None:
         """Let the other judge look, too; it decides nothing, and its faults are its own."""
@@ -301,6 +287,10 @@ class JudgeWatch:
         if why != self._told:
             log.warning("%s: %s", self.gate.name, why)
             self._told = why
+
+
+def _failed(judge: Judge) -> bool:
+    return judge.verdict is not None and judge.verdict.kind == "FAIL"
 
 
 def interval(series: Iterable[Series]) -> float:

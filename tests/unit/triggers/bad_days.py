@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -38,7 +39,7 @@ class Prometheus:
     :param bad: the candidate's error share. :param now: the server's clock, moved by the test.
     :param fault: its answer to everything, if set. :param more: further keys of a good answer, such as warnings.
     :param namespace: of the pods. :param lost_before: samples from before it are gone.
-    :param silent: pod → since when it is no longer scraped.
+    :param silent: pod → since when it is no longer scraped. :param every_s: pod → seconds between two scrapes.
     :param still_from: since when the counters of a pod stand still.
     :param says: pod → what it says at a moment of the requests of a code ("" of their times); None: the truth.
     """
@@ -49,6 +50,7 @@ class Prometheus:
         self.more: dict[str, Any] = {}
         self.lost_before = BEGAN - 3600.0
         self.silent: Mapping[str, float] = {}
+        self.every_s: Mapping[str, float] = {}
         self.still_from: Mapping[str, float] = {}
         self.says: Mapping[str, Callable[[float, str], str | None]] = {}
         self.headers: Mapping[str, str] = {}  # of the last question
@@ -73,11 +75,9 @@ class Prometheus:
     def _pod(self, pod: str, since: float) -> list[dict[str, Any]]:
         born = BEGAN if pod in CANDIDATE else BEGAN - 7200.0
         bad = self.bad if pod in CANDIDATE else 0.002
-        first = int(-((born - since) // SCRAPE_S)) if born < since else 0
-        stamps, at = [], born + first * SCRAPE_S
-        while at <= min(self.now, self.silent.get(pod, self.now)):
-            stamps += [at] if at > since else []
-            at += SCRAPE_S
+        every_s, until = self.every_s.get(pod, SCRAPE_S), min(self.now, self.silent.get(pod, self.now))
+        first, last = max(0, math.floor((since - born) / every_s) + 1), math.floor((until - born) / every_s)
+        stamps = [born + every_s * number for number in range(first, last + 1)]
         total = {at: 10.0 * (min(at, self.still_from.get(pod, at)) - born) for at in stamps}
 
         def series(name: str, share: float, **labels: str) -> dict[str, Any]:

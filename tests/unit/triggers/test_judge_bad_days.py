@@ -135,7 +135,10 @@ async def test_without_trouble_it_passes_after_three_minutes() -> None:
     assert it.steps_at == [60.0]
 
 
-@pytest.mark.parametrize(("begin", "said"), CASES)
+LATE = ("killed", "warns", "answers with NaN", "says NaN of the candidate", "has nothing any more")
+
+
+@pytest.mark.parametrize(("begin", "said"), [pytest.param(*TROUBLES[name], id=name) for name in LATE])
 async def test_trouble_after_a_pass_promotes_nothing_and_rolls_nothing_back(
     begin: Callable[[Canary], None], said: str
 ) -> None:
@@ -312,6 +315,20 @@ async def test_an_infinite_counter_is_no_number() -> None:
 
     assert over is not None
     assert over[0] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(("bad", "expected"), [(0.002, "PASS"), (0.05, "FAIL")], ids=["healthy", "failing"])
+@pytest.mark.parametrize("slower", [CANDIDATE, STABLE], ids=["the candidate", "stable"])
+async def test_a_side_that_is_scraped_three_times_less_often_is_judged_all_the_same(
+    slower: tuple[str, ...], bad: float, expected: str
+) -> None:
+    async with canary(bad=bad) as it:
+        it.server.every_s = dict.fromkeys(slower, 15.0)
+
+        over = await it.go_on(900.0)
+
+    assert over is not None
+    assert over[0] == expected
 
 
 # --- the judge itself ----------------------------------------------------------------------------------------
