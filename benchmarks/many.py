@@ -136,7 +136,7 @@ def fewer(sample: Mapping[str, Any]) -> int:
 
 def holds(sample: Mapping[str, Any]) -> bool:
     """Say whether every look came, and was over before the next was due."""
-    return sample["came"] >= HOLDS and sample["own_p99_s"] <= sample["every_s"]
+    return bool(sample["came"] >= HOLDS and sample["own_p99_s"] <= sample["every_s"])
 
 
 def measure(case: Case, canaries: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import random
 import re
@@ -146,6 +147,7 @@ def _serve(world: World, told: Connection) -> None:
     """Answer as long as the parent is there; tell it the port as soon as answers are ready."""
     from aiohttp import web
 
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # canaries end while they ask
     answers = Answers(world)
 
     async def answer(request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ are many looks at few hours: beside each interval stands how many hours are inde
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,10 +16,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from benchmarks.canary_bench.wilson import wilson
 from benchmarks.progress import say
 from benchmarks.recording import AS_CANDIDATE, EVERY_S, Recording
-from benchmarks.report import Figure
+from benchmarks.report import Figure, Report
+from benchmarks.table import make_table
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.judge import Judge
@@ -167,3 +171,19 @@ def share(key: str, label: str, hits: int, of: int) -> Figure:
     low, high = wilson(hits, of)
     said = f"{label}: {hits} of {of} splits (95 %: {low:.1%}–{high:.1%})"
     return Figure(key=key, label=said, value=100.0 * hits / of if of else None, unit="%")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Judge a recording again, and print its figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.splits", description=main.__doc__)
+    parser.add_argument("recording", type=Path, help="such as build/bench/healthy-60.json.gz")
+    parser.add_argument("--splits", type=int, default=SPLITS, help=f"how many; default {SPLITS}")
+    given = parser.parse_args(argv)
+    about, samples = judge_all(given.recording, count=given.splits)
+    found = figures("splits", about, samples)
+    title = f"{given.recording.name}, split at random and judged"
+    Console(width=120).print(make_table(Report(name="splits", title=title, figures=found, samples=samples)))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,9 +236,7 @@ def test_lag_and_looks_of_all_canaries_are_put_together() -> None:
     assert found["states"] == {"ok": 2}
 
 
-def test_the_made_up_metrics_server_answers_as_a_real_one(tmp_path: Path) -> None:
-    import json
-
+def test_the_made_up_metrics_server_answers_as_a_real_one() -> None:
     began = BEGAN + 100.0
     answers = Answers(World(epoch=BEGAN - 600.0, scrape_s=5.0, until=BEGAN + 200.0))
     ours, theirs = pods(3)
@@ -263,8 +262,6 @@ def steps(values: list[list[Any]]) -> Iterator[tuple[list[Any], list[Any]]]:
 
 
 def test_samples_come_as_time_passes() -> None:
-    import json
-
     answers = Answers(World(epoch=BEGAN, scrape_s=5.0, until=BEGAN + 200.0))
     query = f'{{namespace="{namespace(1, BEGAN)}", pod=~"{pods(1)[1][0]}"}}[30s]'
 
