@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.exposure import sample
-from benchmarks.judged_shops import JudgedShop, judge_order, judged_shop, leave, stream
+from benchmarks.judged_shops import JudgedShop, judge_order, judged_shop, leave, stream, verdict
 from benchmarks.progress import Counter
 from benchmarks.report import Figure
 from benchmarks.summary import median
-from cd_provider.triggers.canary import run_order
 from tests.stack.images import push_shop
 from tests.stack.load import Load
 
@@ -141,7 +140,7 @@ async def deliver(lane: Lane, *, number: int) -> Ended:
         delivery=f"{lane.kind.key}-{number}", max_s=MAX_S,
     )  # fmt: skip
     began = time.time()
-    event = await run_order(order)
+    event = await verdict(order)
     await leave(order)
     return Ended(lane, event, began, time.time())
 
