@@ -89,12 +89,15 @@ def test_a_recording_that_says_nothing_is_refused(length_s: float, pods: tuple[s
         splits.draw(pods, length_s=length_s, count=1)
 
 
-def reads(*, bad: dict[str, float], seconds: int, rate: float = 20.0) -> Iterator[list[Series]]:
+def reads(
+    *, bad: dict[str, float], seconds: int, rate: float = 20.0, bad_from: int = 0
+) -> Iterator[list[Series]]:
     """Pods' pages, once a second; the counters had run for a while before."""
     chance, done = random.Random(1), dict.fromkeys(PODS, (10_000.0, 50.0))
     for second in range(seconds):
         for pod in PODS:
-            errors = sum(chance.random() < bad.get(pod, 0.005) for _ in range(int(rate)))
+            share = bad.get(pod, 0.005) if second >= bad_from else 0.005
+            errors = sum(chance.random() < share for _ in range(int(rate)))
             done[pod] = (done[pod][0] + rate, done[pod][1] + errors)
         yield [one for pod in PODS for one in page(pod, BEGAN + second, *done[pod])]
 
@@ -110,9 +113,9 @@ def page(pod: str, at: float, requests: float, errors: float) -> Iterator[Series
         yield series(f"le {edge}", float(int(requests * share)), edge=edge)
 
 
-def recording(*, bad: dict[str, float] | None = None, seconds: int = 600) -> Recording:
+def recording(*, bad: dict[str, float] | None = None, seconds: int = 600, bad_from: int = 0) -> Recording:
     made = Recording({"rate_per_s": 160})
-    for read in reads(bad=bad or {}, seconds=seconds):
+    for read in reads(bad=bad or {}, seconds=seconds, bad_from=bad_from):
         made.add(read)
     return made
 
@@ -140,6 +143,14 @@ def test_pods_that_are_worse_are_not_passed_by_the_same_way() -> None:
     assert found["kind"] == "FAIL"
     assert found["tripped"]
     assert found["known"] == 0
+
+
+def test_what_turns_bad_after_its_pass_is_told() -> None:
+    made = recording(bad=dict.fromkeys(PODS[:2], 0.3), seconds=1000, bad_from=900)
+
+    found = splits.judge_split(made, split(made, start=200.0, for_s=790.0))
+
+    assert (found["kind"], found["failed_later"], found["tripped"]) == ("PASS", True, True)
 
 
 def test_a_recording_is_the_same_after_it_was_kept(tmp_path: Path) -> None:
