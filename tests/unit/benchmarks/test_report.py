@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from benchmarks.__main__ import NAMES, parse
+from benchmarks.__main__ import BY_NAME, NAMES, parse
 from benchmarks.report import Figure, Report, machine, write
 from benchmarks.summary import median, quantile
 from benchmarks.table import beside, make_table, number, target
@@ -140,7 +140,8 @@ def test_the_machine_is_named() -> None:
 def test_every_benchmark_is_run_unless_some_are_named() -> None:
     assert parse([]).names == []
     assert parse(["abort", "--runs", "3"]).names == ["abort"]
-    assert set(NAMES) == {"imports", "exposition", "abort", "exposure", "delivery"}
+    assert set(NAMES) == {"imports", "exposition", "abort", "exposure", "delivery", "many", "judged"}
+    assert set(BY_NAME) == {"judged_long"}
 
 
 @pytest.mark.parametrize("argv", [["speed"], ["--runs", "0"]], ids=["unknown", "no runs"])
