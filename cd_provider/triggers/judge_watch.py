@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from statistics import median
 
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
+from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, history, interval
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.series import Series
@@ -20,7 +20,6 @@ from cd_provider.exceptions import CdProviderError
 
 log = logging.getLogger(__name__)
 HISTORY_S = 3600.0
-USUAL_INTERVAL_S = 5.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
 
@@ -115,10 +114,9 @@ class JudgeWatch:
         except CdProviderError as err:
             log.warning("%s: no history: %s", self.gate.name, err)
             return Past(), USUAL_INTERVAL_S
-        stable = [_before(one, began_at) for one in self._by_unit(reading.series) if one.side == "stable"]
+        stable = [_before(one, began_at) for one in reading.series if one.side == "stable"]
         interval_s = interval(stable)
-        first = min((at for one in stable for at, _ in one.samples), default=began_at)
-        return look_back(Aligner(started_at=first, interval_s=interval_s).feed(stable)), interval_s
+        return look_back(history(self._by_unit(begun(stable, interval_s)), interval_s)), interval_s
 
     def _by_unit(self, series: Iterable[Series]) -> list[Series]:
         """Take a gateway's counters for one pod's of each side: its own pods are nobody's who could be left out."""
@@ -157,15 +155,6 @@ class JudgeWatch:
         if why != self._told:
             log.warning("%s: %s", self.gate.name, why)
             self._told = why
-
-
-def interval(series: Iterable[Series]) -> float:
-    """Give the seconds between two samples, as most series have it."""
-    gaps = []
-    for one in series:
-        stamps = sorted({at for at, _ in one.samples})
-        gaps += [later - at for at, later in zip(stamps, stamps[1:], strict=False)]
-    return max(1.0, round(median(gaps), 1)) if gaps else USUAL_INTERVAL_S
 
 
 def _before(series: Series, at: float) -> Series:
