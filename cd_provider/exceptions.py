@@ -147,6 +147,10 @@ class MetricQueryError(PermanentError):
     """The metrics server refuses the query, or gives more than one value."""
 
 
+class MetricsTooLargeError(MetricQueryError):
+    """The answer is larger than is read at once, by us or by the server: a shorter stretch of time may work."""
+
+
 class MetricsRefusedError(MetricQueryError):
     """The metrics server refuses these credentials, or is none at this address: no query can work."""
 
