@@ -25,6 +25,8 @@ VERDICT = PREFIX + "verdict"  # annotation: JSON, the stored verdict
 RECORD = PREFIX + "record"  # annotation on stable: JSON, what was released and what was before
 INSTANCE = PREFIX + "instance"  # annotation on the lease: which process of the holder writes
 
+RECORD_KEY = "judge_record"
+
 CANDIDATE = "candidate"
 SUFFIX = "-candidate"
 LEASE_S = 120
@@ -38,6 +40,11 @@ def candidate_name(name: str) -> str:
 def lease_name(kind: str, name: str) -> str:
     """Name the lock of one workload."""
     return f"cd-provider-{kind}-{name}"
+
+
+def record_key(number: int) -> str:
+    """Name the XCom with the record of a canary's first judge, its second, and so on, in the order of its gates."""
+    return RECORD_KEY if number == 1 else f"{RECORD_KEY}_{number}"
 
 
 def short_hash(value: Any) -> str:

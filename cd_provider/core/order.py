@@ -72,6 +72,16 @@ class CanaryOrder:
         """Names the gates that a stored PASS was given by."""
         return gates_hash(parse_gates(self.gates))
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """Whose a judge's record is: plain JSON, nothing secret."""
+        asked, where = self.asked, self.where
+        return {
+            "app": asked.app, "release": asked.id, "image": asked.image, "tag": asked.tag, "namespace": where.namespace,
+            "workload": where.workload, "gates_hash": self.gates_hash, "attempt": self.attempt,
+            "delivery": asked.delivery, "dag_id": asked.dag_id, "run_id": asked.run_id,
+        }  # fmt: skip
+
     def plan(self) -> CanaryPlan:
         """Give what the pure decision works on."""
         return CanaryPlan(

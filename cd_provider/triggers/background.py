@@ -20,13 +20,18 @@ async def carry_through(work: Coroutine[Any, Any, None]) -> None:
     Airflow's triggerer cancels a trigger that a person stopped once a second until it is gone, ``on_kill`` included
     (3.3.2): what must not stay half done takes longer than that.
     """
+    await asyncio.shield(go_on(work))
+
+
+def go_on(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Let ``work`` go on in this event loop whoever waits for it; an error is logged."""
     task = asyncio.get_running_loop().create_task(work)
     _GOING_ON.add(task)
     task.add_done_callback(_ended)
-    await asyncio.shield(task)
+    return task
 
 
 def _ended(task: asyncio.Task[Any]) -> None:
     _GOING_ON.discard(task)
     if not task.cancelled() and (err := task.exception()):
-        log.error("the way back broke off: %s: %s", type(err).__name__, err)
+        log.error("what went on in the background broke off: %s: %s", type(err).__name__, err)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -28,6 +28,7 @@ from cd_provider.exceptions import (
 from cd_provider.triggers.background import carry_through
 from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress, take_off
 from cd_provider.triggers.cleanup import leftovers, take_back
+from cd_provider.triggers.record_keeper import RecordKeeper
 from cd_provider.triggers.reporter import Reporter
 from cd_provider.triggers.session import Session, open_session
 from cd_provider.triggers.sources import Sources, open_sources
@@ -123,8 +124,13 @@ async def run_order(order: CanaryOrder) -> dict[str, Any]:
         reporting = asyncio.create_task(reporter.run())
         stack.callback(reporting.cancel)
         loop = _loop(session, order, reporter, await stack.enter_async_context(open_sources(order)))
+        keeper = RecordKeeper(loop.watches if order.task else (), _storing(order))
+        keeping = asyncio.create_task(keeper.run())
+        stack.callback(keeping.cancel)
         await loop.begin()
-        return _payload(order, await loop.run())
+        result = await loop.run()
+        keeper.finish()
+        return _payload(order, result)
 
 
 async def _take_lock(session: Session, order: CanaryOrder) -> None:
@@ -206,7 +212,7 @@ def _loop(session: Session, order: CanaryOrder, reporter: Reporter, sources: Sou
         release=order.asked,
         attempt=order.attempt,
         gates_hash=order.gates_hash,
-        watches=session.watches(plan, sources, scene),
+        watches=session.watches(plan, sources, scene, about=order.about),
         report=reporter.put,
     )
 
@@ -225,18 +231,29 @@ def _payload(order: CanaryOrder, result: CanaryResult) -> dict[str, Any]:
     }
 
 
-def _sinks(order: CanaryOrder) -> list[Any]:
-    async def to_airflow(progress: Progress) -> None:
+def _storing(order: CanaryOrder) -> Callable[[str, Any], Awaitable[None]]:
+    """Give what stores a value as an XCom of the canary's task."""
+
+    async def store(key: str, value: Any) -> None:
         from airflow.sdk.execution_time.xcom import XCom
         from asgiref.sync import sync_to_async
 
+        await sync_to_async(XCom.set, thread_sensitive=False)(key=key, value=value, **order.task)
+
+    return store
+
+
+def _sinks(order: CanaryOrder) -> list[Any]:
+    store = _storing(order)
+
+    async def to_airflow(progress: Progress) -> None:
         value = {
             "step": progress.step,
             "weight": progress.weight,
             "line": progress.line,
             "left_s": progress.left_s,
         }
-        await sync_to_async(XCom.set, thread_sensitive=False)(key="progress", value=value, **order.task)
+        await store("progress", value)
 
     thread = dict(order.thread or {})
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
+from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, history, interval
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.past import Past, look_back
+from cd_provider.core.judge.record import Draft, Recorder
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Sides
+from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.ports import CounterSource
 from cd_provider.exceptions import CdProviderError
@@ -29,11 +33,12 @@ class JudgeWatch:
     Keep the state of one judge current.
 
     Started anew in the middle of a canary it reads the counters since the first user again, and so stands where it
-    stood. A source without a past (``direct``) begins where it is.
+    stood, its record included. A source without a past (``direct``) begins where it is.
 
     :param sides: gives whose counters are compared, at that moment. :param clock: epoch seconds.
     :param wake: set after every look, so that the loop need not wait for its own tick.
     :param max_s: how long the canary may last.
+    :param about: whose record is kept, see :class:`~cd_provider.core.judge.record.Record`; None: none is kept.
     """
 
     def __init__(
@@ -45,12 +50,15 @@ class JudgeWatch:
         clock: Callable[[], float],
         wake: asyncio.Event,
         max_s: float,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         self.gate, self.source, self.sides, self.clock, self.wake = gate, source, sides, clock, wake
         self.settings = gate.settings(max_s=max_s)
         self.state = GateState.opened(at=clock())
         self.began_at: float | None = None
         self.judge: Judge | None = None
+        self.about = about
+        self.recorder: Recorder | None = None
         self._aligner: Aligner | None = None
         self._since = 0.0
         self._told = ""
@@ -87,6 +95,7 @@ class JudgeWatch:
         for tick in ticks:
             if (judged := self.judge.step(tick)) is not None:
                 log.info("%s: %s", self.gate.name, judged.line)
+            self._record(tick, judged)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
         if ticks:
@@ -101,11 +110,45 @@ class JudgeWatch:
             past, interval_s = await self._past(began_at, sides)
         self.judge = Judge(self.settings, began_at=began_at, past=past)
         self._aligner = Aligner(started_at=began_at, interval_s=interval_s)
+        if self.about is not None:
+            self.recorder = Recorder(
+                about=self.about,
+                gate=self.gate.as_dict(),
+                max_s=self.settings.max_s,
+                began_at=began_at,
+                past=past,
+            )
         self._since = began_at - OVERLAP * interval_s
         usual = (
             f"{past.share:.2%} errors of {past.requests:,.0f} requests" if past.requests else "nothing known"
         )
         log.info("%s: judging at samples every %g s; usual here: %s", self.gate.name, interval_s, usual)
+
+    def _record(self, tick: Tick, judged: Judged | None) -> None:
+        """Note a tick down; a record that cannot be kept is given up, the judging is not."""
+        if self.recorder is None:
+            return
+        try:
+            self.recorder.add(tick, judged)
+        except Exception as err:
+            log.warning("%s: no record any more: %s: %s", self.gate.name, type(err).__name__, err)
+            self.recorder = None
+
+    @property
+    def said(self) -> int:
+        """How many verdicts stand in the record."""
+        return len(self.recorder.verdicts) if self.recorder else 0
+
+    def draft(self) -> Draft | None:
+        """
+        Give the record as it stands; None: none is kept, or nothing was judged yet.
+
+        :raises ArgumentError: ``about`` is no JSON.
+        """
+        if self.recorder is None or self._aligner is None or not self.recorder.ticks:
+            return None
+        self.recorder.odd(self._aligner.notes, self._aligner.restarts)
+        return self.recorder.draft()
 
     async def _past(self, began_at: float, sides: Sides) -> tuple[Past, float]:
         """Read stable's last hour; without one the judge goes by what is assumed of any service."""

@@ -58,11 +58,19 @@ class Session:
             clock=time.time,
         )
 
-    def watches(self, plan: CanaryPlan, sources: Sources, scene: Scene) -> list[Watch]:
-        """Give a watch for each gate; they wake the loop that works on ``scene``."""
-        return [self._watch(gate, plan, sources, scene) for gate in plan.gates]
+    def watches(
+        self, plan: CanaryPlan, sources: Sources, scene: Scene, *, about: Mapping[str, Any] | None = None
+    ) -> list[Watch]:
+        """
+        Give a watch for each gate; they wake the loop that works on ``scene``.
 
-    def _watch(self, gate: AnyGate, plan: CanaryPlan, sources: Sources, scene: Scene) -> Watch:
+        :param about: what the judges' records say of whose they are; None: no records are kept.
+        """
+        return [self._watch(gate, plan, sources, scene, about) for gate in plan.gates]
+
+    def _watch(
+        self, gate: AnyGate, plan: CanaryPlan, sources: Sources, scene: Scene, about: Mapping[str, Any] | None
+    ) -> Watch:
         if not isinstance(gate, JudgeGate):
             assert sources.numbers is not None  # opened for every gate of its kind
             return GateWatch(
@@ -70,7 +78,7 @@ class Session:
             )
         return JudgeWatch(
             gate, sources.counters[gate.name], sides=lambda: self.sides(gate, plan.digests), clock=scene.clock,
-            wake=scene.wake, max_s=plan.deadline - scene.clock(),
+            wake=scene.wake, max_s=plan.deadline - scene.clock(), about=about,
         )  # fmt: skip
 
     def sides(self, gate: JudgeGate, asked: Collection[str]) -> Sides:

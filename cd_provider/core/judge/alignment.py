@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from cd_provider.core.judge.counts import Counts, Tick
-from cd_provider.core.judge.series import Follower, Notes, Series, Side
+from cd_provider.core.judge.series import Follower, Notes, Restart, Series, Side
 
 PATIENCE = 2  # intervals that a tick waits for a pod which has not been read yet
 
@@ -51,6 +51,7 @@ class Aligner:
     def __init__(self, *, started_at: float, interval_s: float) -> None:
         self.started_at, self.interval_s = started_at, interval_s
         self.notes = Notes()
+        self.restarts: list[Restart] = []  # each pod and tick once, however many counters it has
         self._followers: dict[str, Follower] = {}
         self._piles: dict[int, dict[tuple[Side, str], Pile]] = defaultdict(dict)
         self._read_upto: dict[tuple[Side, str], float] = {}
@@ -81,6 +82,8 @@ class Aligner:
             if step.at > self.started_at:
                 tick = max(self._given + 1, math.ceil((step.at - self.started_at) / self.interval_s))
                 self._piles[tick].setdefault(pod, Pile()).add(series, step.amount)
+                if step.reset and (begun := Restart(self._end(tick), series.pod)) not in self.restarts:
+                    self.restarts.append(begun)
 
     def _complete(self) -> Iterator[Tick]:
         while self._read_upto and self._is_complete(self._end(self._given + 1)):

@@ -132,6 +132,11 @@ class Judge:
         return Judged(kind, at, self.story.unclear(self, kind, at, found), "", found.word, found.need)
 
     @property
+    def shape(self) -> Shape | None:
+        """The latencies' shape by which the last tick was judged; None: no buckets yet."""
+        return self._shape
+
+    @property
     def unacceptable_shift(self) -> float:
         """By how much the mean latency score grows if all is slower by what is unacceptable; 0 without buckets."""
         return self._shape.unacceptable if self._shape else 0.0

@@ -50,6 +50,14 @@ class Step:
     reset: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A pod's counters began anew before ``at`` (epoch seconds, a tick's end)."""
+
+    at: float
+    pod: str
+
+
 @dataclass
 class Notes:
     """What was odd in the samples, for people; nothing of it is an event."""

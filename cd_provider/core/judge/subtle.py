@@ -21,12 +21,14 @@ class Lean:
     """
     Where one metric's sum stands: in standard deviations, without its strongest pod, and as evidence.
 
+    :param reach: how far towards the nearer of the two boundaries, in the logarithm of odds; from 1 on it is beyond.
     :param far: beyond one of the boundaries. :param convicts: the same, and most of it stays without any one pod.
     """
 
     deviations: float
     weakest: float
     evidence: float
+    reach: float
     far: bool
     convicts: bool
 
@@ -81,6 +83,11 @@ class SubtleLane:
         weight = score_contrast(seen.whole, seen.stable)[1]
         self.latency.add(seen, amounts, chance=weight * seen.score_variance, scale=weight)
 
+    @property
+    def limit(self) -> float:
+        """The odds to 1 that convict at any time."""
+        return 2.0 / (self.settings.alpha * PART)
+
     def look(self, at: float) -> tuple[Lean, Lean] | None:
         """Give where errors and latency stand; None while it is too early."""
         if self.priors is None:
@@ -91,9 +98,13 @@ class SubtleLane:
         settings = self.settings
         deviations, weakest = drift.deviations()
         evidence, alpha = drift.evidence(prior), settings.alpha * PART / 2.0
-        far = evidence >= 1.0 / alpha or deviations >= self._height(alpha, at)
+        height = self._height(alpha, at)
+        far = evidence >= 1.0 / alpha or deviations >= height
+        reach = max(
+            math.log(max(evidence, 1e-9)) / -math.log(alpha), deviations * abs(deviations) / height**2
+        )
         most_stays = weakest >= settings.weakest_part * deviations
-        return Lean(deviations, weakest, evidence, far, far and most_stays)
+        return Lean(deviations, weakest, evidence, reach, far, far and most_stays)
 
     def _height(self, alpha: float, at: float) -> float:
         """

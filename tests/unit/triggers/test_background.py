@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from cd_provider.triggers.background import carry_through
+from cd_provider.triggers.background import carry_through, go_on
 
 
 async def test_work_goes_on_when_the_waiting_is_cancelled() -> None:
@@ -31,3 +31,13 @@ async def test_whoever_waits_hears_of_an_error() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         await carry_through(work())
+
+
+async def test_what_goes_on_alone_takes_nobody_with_it() -> None:
+    async def work() -> None:
+        raise ValueError("broken")
+
+    task = go_on(work())
+    await asyncio.wait([task], timeout=5)
+
+    assert isinstance(task.exception(), ValueError)

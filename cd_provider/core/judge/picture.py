@@ -1,0 +1,390 @@
+"""
+A picture that explains a verdict, drawn from its record by replaying it: errors, latency, evidence, over time.
+
+Inline SVG on a white card of its own, 900 pixels wide; text is escaped, nothing is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from cd_provider.core.judge.bands import Band
+from cd_provider.core.judge.drawing import (
+    BAD,
+    CANDIDATE,
+    FAINT,
+    GOOD,
+    INK,
+    LETTER,
+    LINE,
+    UNSURE,
+    Scale,
+    box,
+    card,
+    line,
+    mark,
+    path,
+    text,
+    wrapped,
+)
+from cd_provider.core.judge.panels import (
+    LANE_LOOK,
+    LEFT,
+    RIGHT,
+    Banded,
+    Frame,
+    about,
+    blocked_lanes,
+    evidence,
+    ratio,
+    share,
+    span,
+    traffic,
+)
+from cd_provider.core.judge.record import Record, differences
+from cd_provider.core.judge.story import clock, percent
+from cd_provider.core.judge.tracks import Tracks, follow
+from cd_provider.core.judge.verdict import Judged
+
+WIDTH = 900.0
+PAD, ROW = 24.0, 20.0
+TRAFFIC, ERRORS, LATENCY, EVIDENCE = 54.0, 150.0, 120.0, 140.0
+BETWEEN = 38.0  # two panels
+WARM, AWAY, GAP = "#f1f5f9", "#fee2e2", "#e0e7ff"
+COLORS = {"PASS": GOOD, "FAIL": BAD, "TRIP": BAD, "INCONCLUSIVE": UNSURE, "NO_DATA": UNSURE}
+ERROR_TICKS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+LATENCY_TICKS = (0.25, 0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+EACH = (3, 262.0, 92.0)  # of the pods' small pictures: in a row, width, height
+MOST_PODS = 12
+
+
+def picture(record: Record, *, pods: bool = False) -> str:
+    """
+    Draw a record.
+
+    :param pods: draw each candidate pod, too; also done when one pod alone stood in the way.
+    :raises ArgumentError: the record's gate is none of this version.
+    """
+    tracks = follow(record)
+    sheet = _Sheet(record, tracks)
+    parts = list(sheet.parts(pods=pods or bool(tracks.blocked)))
+    return card(WIDTH, sheet.y + PAD - 8, headline(record), parts)
+
+
+def headline(record: Record) -> str:
+    """Give the sentence of the last verdict."""
+    if record.verdicts:
+        return record.verdicts[-1].line
+    return f"no verdict so far, after {clock(record.ticks[-1].at - record.began_at if record.ticks else 0.0)}"
+
+
+class _Sheet:
+    """Lays things out from above; ``y`` is how far it has come."""
+
+    def __init__(self, record: Record, tracks: Tracks) -> None:
+        self.record, self.tracks, self.y = record, tracks, PAD
+        self.end = max(60.0, tracks.ends_at)
+        self.x = Scale(0.0, self.end, LEFT, WIDTH - RIGHT)
+
+    def parts(self, *, pods: bool) -> Iterator[str]:
+        yield from self._head()
+        if not self.tracks.points:
+            yield text(PAD, self.y + 20, "Nothing was judged yet.", size=13)
+            self.y += 40
+            return
+        yield from self._body()
+        yield from self._legend()
+        if pods and self.tracks.pods:
+            yield from self._pods()
+        yield from self._foot()
+
+    def _head(self) -> Iterator[str]:
+        record, words = self.record, headline(self.record)
+        kind = record.verdicts[-1].kind if record.verdicts else "so far"
+        wide = len(kind) * 9.5 + 20
+        yield box(PAD, self.y, wide, 24, fill=COLORS.get(kind, FAINT), round=5)
+        yield text(
+            PAD + wide / 2,
+            self.y + 17,
+            kind.replace("_", " "),
+            size=14,
+            fill="#ffffff",
+            anchor="middle",
+            bold=True,
+        )
+        yield text(PAD + wide + 12, self.y + 17, _whose(record), size=14, fill=INK, bold=True)
+        self.y += 46
+        for one in wrapped(words, width=WIDTH - 2 * PAD, size=13, most=4):
+            yield text(PAD, self.y, one, size=13, fill=INK)
+            self.y += ROW - 2
+        self.y += 6
+
+    def _body(self) -> Iterator[str]:
+        rows = _rows(self.record.verdicts, self.x)
+        flags_top = self.y
+        first = flags_top + 18 * (max(rows, default=0) + 1) + BETWEEN - 14
+        heights = [TRAFFIC, ERRORS, *([LATENCY] if self.tracks.tells_latency else []), EVIDENCE]
+        frames, top = [], first
+        for height in heights:
+            frames.append(Frame(self.x, top, height))
+            top += height + BETWEEN
+        bottom = frames[-1].bottom
+        for frame in frames:
+            yield from self._behind(frame)
+        for judged, row in zip(self.record.verdicts, rows, strict=True):
+            x = self.x(judged.at)
+            yield line((x, flags_top + 18 * row + 16), (x, bottom), color=COLORS[judged.kind], width=1.5)
+        yield from traffic(frames[0], self.tracks.points)
+        yield from self._errors(frames[1])
+        if self.tracks.tells_latency:
+            yield from self._latency(frames[2])
+        yield from evidence(frames[-1], self.tracks)
+        yield from self._restarts(frames[0])
+        yield from self._time(bottom)
+        yield from self._flags(rows, flags_top, bottom)
+        self.y = bottom + 44
+
+    def _behind(self, frame: Frame) -> Iterator[str]:
+        """Shade the warm-up and what had no requests."""
+        warm = min(self.record.settings.least_s, self.end)
+        yield box(
+            self.x(0),
+            frame.top,
+            self.x(warm) - self.x(0),
+            frame.height,
+            fill=WARM,
+            title=f"warm-up: nothing passes before {clock(warm)}",
+        )
+        for gap in self.tracks.gaps:
+            said = "off traffic after a trip" if gap.away else gap.what
+            yield box(
+                self.x(gap.begin), frame.top, self.x(gap.end) - self.x(gap.begin), frame.height,
+                fill=AWAY if gap.away else GAP, title=f"{said}, {clock(gap.begin)} to {clock(gap.end)}",
+            )  # fmt: skip
+
+    def _errors(self, frame: Frame) -> Iterator[str]:
+        settings = self.record.settings
+        if self.tracks.by_share:
+            title = f"Errors, share of the candidate's requests{_share_now(self.tracks)}"
+            yield from share(frame, self.tracks, settings.unacceptable.share, title=title)
+            return
+        found = [(point.at, point.errors) for point in self.tracks.points]
+        low, high = span(found, least=(0.45, 4.5), most=(0.05, 80.0))
+        y = Scale(low, high, frame.bottom, frame.top, log=True)
+        bounds = (settings.ignore.errors, settings.unacceptable.errors)
+        title = f"Errors, times stable's share in the same seconds{_now(found)}"
+        yield from ratio(frame, y, found, bounds, title=title, ticks=ERROR_TICKS)
+
+    def _latency(self, frame: Frame) -> Iterator[str]:
+        found = [(point.at, point.latency) for point in self.tracks.points]
+        low, high = span(found, least=(0.75, 1.45), most=(0.2, 8.0))
+        y = Scale(low, high, frame.bottom, frame.top, log=True)
+        settings = self.record.settings
+        bounds = (settings.ignore.latency, settings.unacceptable.latency)
+        yield from ratio(
+            frame,
+            y,
+            found,
+            bounds,
+            title=f"Latency, times stable's in the same seconds{_now(found)}",
+            ticks=LATENCY_TICKS,
+        )
+
+    def _restarts(self, frame: Frame) -> Iterator[str]:
+        for one in self.record.restarts:
+            at = one.at - self.record.began_at
+            yield mark(
+                self.x(at), frame.bottom, fill=INK, title=f"{one.pod}: counters began anew, {clock(at)}"
+            )
+
+    def _time(self, bottom: float) -> Iterator[str]:
+        step = next(
+            s
+            for s in (10, 20, 30, 60, 120, 180, 300, 600, 1800, 3600, 7200, 86_400)
+            if self.end / s <= 11 or s == 86_400
+        )
+        for at in range(0, int(self.end) + 1, step):
+            yield line((self.x(at), bottom), (self.x(at), bottom + 5), color=FAINT)
+            yield text(self.x(at), bottom + 20, f"{at // 60}:{at % 60:02}", anchor="middle")
+        yield text(WIDTH - PAD, bottom + 20, "min:s", anchor="end")
+
+    def _flags(self, rows: Sequence[int], top: float, bottom: float) -> Iterator[str]:
+        for judged, row in zip(self.record.verdicts, rows, strict=True):
+            x, color, y = self.x(judged.at), COLORS[judged.kind], top + 18 * row + 12
+            yield f"<g>{box(x - 4, y, 8, bottom - y, fill='transparent', title=judged.line)}"
+            words = _flag(judged)
+            anchor = "end" if x + len(words) * 12 * LETTER > WIDTH - 10 else "start"
+            yield (
+                text(x + (-5 if anchor == "end" else 5), y + 8, words, fill=color, bold=True, anchor=anchor)
+                + "</g>"
+            )
+
+    def _legend(self) -> Iterator[str]:
+        """Explain lines and shades that are there, in rows."""
+        x, shown = PAD, list(self._keys())
+        for sample, words in shown:
+            wide = 34 + len(words) * 12 * LETTER + 18
+            if x + wide > WIDTH - PAD + 18:
+                x, self.y = PAD, self.y + ROW
+            yield sample(x, self.y)
+            yield text(x + 34, self.y + 4, words)
+            x += wide
+        self.y += ROW + 8
+
+    def _keys(self) -> Iterator[tuple[Any, str]]:
+        def shade(fill: str, **more: Any) -> Any:
+            return lambda x, y: box(x, y - 7, 26, 14, fill=fill, **more)
+
+        def stroke(color: str, dash: str) -> Any:
+            return lambda x, y: path([(x, y), (x + 26, y)], color=color, dash=dash)
+
+        yield shade("#f7e3cd"), "95 % of each moment, counted anew after the warm-up"
+        for lane, (color, dash) in LANE_LOOK.items():
+            if any(lane in point.odds for point in self.tracks.points):
+                yield stroke(color, dash), lane
+        for lane in blocked_lanes(self.tracks):
+            yield stroke(LANE_LOOK[lane][0], "1 3"), f"{lane} without {short(self.tracks.blocked)}"
+        yield shade(WARM, stroke=LINE), "warm-up, nothing passes"
+        if any(gap.away for gap in self.tracks.gaps):
+            yield shade(AWAY), "off traffic after a trip"
+        for what in sorted({gap.what for gap in self.tracks.gaps if not gap.away}):
+            yield shade(GAP), what
+        if self.record.restarts:
+            yield lambda x, y: mark(x + 13, y + 4, fill=INK, title=""), "counters began anew"
+
+    def _pods(self) -> Iterator[str]:
+        tracks = self.tracks
+        columns, width, height = EACH
+        what = "latency" if tracks.by_latency else "errors"
+        shown = sorted(tracks.pods, key=lambda pod: pod != tracks.blocked)[:MOST_PODS]
+        more = (
+            f"; {len(tracks.pods) - len(shown)} more are not shown" if len(tracks.pods) > len(shown) else ""
+        )
+        yield text(
+            PAD,
+            self.y + 8,
+            f"Each candidate pod alone: {what}, times stable's{more}",
+            size=13,
+            fill=INK,
+            bold=True,
+        )
+        self.y += 40
+        found = {
+            pod: [(p.at, p.pods[pod][tracks.by_latency]) for p in tracks.points if pod in p.pods]
+            for pod in shown
+        }
+        spans = [
+            span(one, least=(0.45, 4.5) if what == "errors" else (0.75, 1.45), most=(0.05, 80.0))
+            for one in found.values()
+        ]
+        low, high = min(one[0] for one in spans), max(one[1] for one in spans)
+        for number, pod in enumerate(shown):
+            left = LEFT + number % columns * (width + 16)
+            top = self.y + number // columns * (height + 48)
+            frame = Frame(Scale(0.0, self.end, left, left + width - 30), top, height)
+            yield from self._pod(frame, Scale(low, high, frame.bottom, frame.top, log=True), pod, found[pod])
+        self.y += -(-len(shown) // columns) * (height + 48)
+
+    def _pod(self, frame: Frame, y: Scale, pod: str, found: Banded) -> Iterator[str]:
+        settings, tracks = self.record.settings, self.tracks
+        if pod == tracks.blocked:
+            yield box(
+                frame.x.begin - 36,
+                frame.top - 24,
+                frame.x.end - frame.x.begin + 44,
+                frame.height + 32,
+                fill="#fff7ed",
+                stroke=CANDIDATE,
+                round=5,
+            )
+        ticks = LATENCY_TICKS if tracks.by_latency else ERROR_TICKS
+        metric = "latency" if tracks.by_latency else "errors"
+        bounds = (getattr(settings.ignore, metric), getattr(settings.unacceptable, metric))
+        last = _last(found)
+        name = short(pod)
+        title = f"{name}: {about(last.middle)}" if last else f"{name}: no errors"
+        few = (
+            [tick for number, tick in enumerate(ticks) if number % 2 == 0 or len(ticks) < 6]
+            if y.high / y.low > 30
+            else ticks
+        )
+        yield from ratio(frame, y, found, bounds, title=title, ticks=few, named=False)
+
+    def _foot(self) -> Iterator[str]:
+        record, past = self.record, self.record.past
+        began = datetime.fromtimestamp(record.began_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        usual = (
+            f"usual here: {percent(past.share)} errors of {past.requests:,.0f} requests"
+            if past.requests
+            else "nothing known of before"
+        )
+        told = [
+            f"On traffic since {began}",
+            f"{len(record.ticks):,} ticks",
+            usual,
+            record.notes.line,
+            record.cut,
+        ]
+        if found := differences(record):
+            told.append(f"this version of the judge decides otherwise: {found[-1]}")
+        yield line((PAD, self.y - 6), (WIDTH - PAD, self.y - 6))
+        self.y += 12
+        for one in wrapped(
+            "; ".join(part for part in told if part) + ".", width=WIDTH - 2 * PAD, size=12, most=4
+        ):
+            yield text(PAD, self.y, one)
+            self.y += ROW - 4
+        self.y -= 6
+
+
+def _whose(record: Record) -> str:
+    about = record.about
+    told = [str(about[key]) for key in ("app", "tag") if about.get(key)]
+    named = [
+        " ".join(told),
+        str(record.gate.get("name", "")),
+        f"attempt {about['attempt']}" if about.get("attempt") else "",
+    ]
+    return " · ".join(part for part in named if part)
+
+
+def short(pod: str) -> str:
+    """Leave out the middle of a long name: what tells pods apart is at its end."""
+    return pod if len(pod) <= 24 else f"{pod[:9]}…{pod[-14:]}"
+
+
+def _last(found: Banded) -> Band | None:
+    return next((band for _, band in reversed(found) if band is not None), None)
+
+
+def _share_now(tracks: Tracks) -> str:
+    last = _last([(point.at, point.share) for point in tracks.points])
+    return (
+        f": {percent(last.middle)} at the end (up to {percent(last.high)})"
+        if last
+        else ": nothing to compare"
+    )
+
+
+def _now(found: Banded) -> str:
+    last = _last(found)
+    return f": {about(last.middle)} at the end ({about(last.low)} to {about(last.high)})" if last else ""
+
+
+def _flag(judged: Judged) -> str:
+    return f"{judged.kind.replace('_', ' ')} {int(judged.at) // 60}:{int(judged.at) % 60:02}"
+
+
+def _rows(verdicts: Sequence[Judged], x: Scale) -> list[int]:
+    """Put flags that would run into each other into rows."""
+    ends: list[float] = []
+    found = []
+    for judged in verdicts:
+        begin, wide = x(judged.at), len(_flag(judged)) * 12 * LETTER + 16
+        begin = begin - wide if begin + wide > WIDTH - 10 else begin
+        row = next((number for number, end in enumerate(ends) if end <= begin), len(ends))
+        ends[row : row + 1] = [begin + wide]
+        found.append(row)
+    return found

@@ -1,0 +1,288 @@
+"""
+The record of a judged canary: the log of judged increments, and what came of it.
+
+It replays to the same verdicts at the same ticks, on any machine: a judge asks nothing but its settings, what was usual
+before, and its ticks. It holds no counter's total and nothing secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from cd_provider.core.judge.counts import Tick, check
+from cd_provider.core.judge.judge import Judge
+from cd_provider.core.judge.packed import pack, unpack
+from cd_provider.core.judge.past import Past
+from cd_provider.core.judge.record_text import (
+    Given,
+    Tables,
+    bare,
+    compact,
+    count,
+    edges_plain,
+    edges_read,
+    judged_plain,
+    judged_read,
+    listed,
+    number,
+    of,
+    past_plain,
+    past_read,
+    plain,
+    tick_read,
+    wrong,
+)
+from cd_provider.core.judge.series import Notes, Restart
+from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.story import clock
+from cd_provider.core.judge.verdict import Judged
+from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.exceptions import ArgumentError
+
+WHAT, VERSION = "cd_provider judge record", 1
+KEYS = (
+    "what", "version", "about", "gate", "max_s", "began_at", "past", "notes", "restarts", "cut", "pods", "edges",
+    "verdicts", "ticks",
+)  # fmt: skip
+MOST_PACKED = 1_000_000  # characters
+PARTS = (0.25, 0.5, 0.75, 1.0)  # of the ticks, the oldest, that lose something until the rest fits
+
+
+@dataclass(frozen=True)
+class Record:
+    """
+    One canary as its judge saw it.
+
+    :param about: plain JSON that says whose it is: app, release, image digest, gates hash, attempt, namespace.
+    :param gate: what :meth:`JudgeGate.as_dict` gives. :param max_s: how long the canary might last.
+    :param began_at: epoch seconds at which the candidate took traffic. :param past: what was usual before that.
+    :param ticks: all that were judged, in order. :param verdicts: all that were said.
+    :param notes: what was odd in the samples. :param restarts: when counters began anew.
+    :param cut: what was left out for want of room, for people; empty: nothing. :param version: of the format.
+    """
+
+    about: Mapping[str, Any]
+    gate: Mapping[str, Any]
+    max_s: float
+    began_at: float
+    past: Past
+    ticks: tuple[Tick, ...]
+    verdicts: tuple[Judged, ...] = ()
+    notes: Notes = field(default_factory=Notes)
+    restarts: tuple[Restart, ...] = ()
+    cut: str = ""
+    version: int = VERSION
+
+    @property
+    def settings(self) -> JudgeSettings:
+        """The judge's numbers, by the gate; raises ArgumentError where the gate is none."""
+        return JudgeGate.parse(self.gate).settings(max_s=self.max_s)
+
+    def as_text(self) -> str:
+        """
+        Write it as JSON that :meth:`read` takes; :mod:`cd_provider.core.judge.record_text` says how.
+
+        :raises ArgumentError: a tick holds what no counter can do, or ``about`` what is no JSON.
+        """
+        return self._draft().text()
+
+    def packed(self, *, most: int = MOST_PACKED) -> str:
+        """Write it as gzip in base64, in at most so many characters; see :meth:`Draft.packed`."""
+        return self._draft().packed(most=most)
+
+    def _draft(self) -> Draft:
+        recorder = Recorder(
+            about=self.about, gate=self.gate, max_s=self.max_s, began_at=self.began_at, past=self.past
+        )
+        for tick in self.ticks:
+            recorder.add(tick)
+        recorder.verdicts = list(self.verdicts)
+        recorder.odd(self.notes, self.restarts)
+        return replace(recorder.draft(), cut=self.cut)
+
+    @classmethod
+    def read(cls, text: str) -> Record:
+        """
+        Read what :meth:`as_text` or :meth:`packed` gave.
+
+        :raises ArgumentError: it is no record, or one of another version; says which key, and what was seen.
+        """
+        whole = text if text.lstrip().startswith("{") else unpack(text)
+        try:
+            value = json.loads(whole)
+        except (ValueError, RecursionError) as err:
+            raise ArgumentError(f"record: saw {whole[:40]!r} ({err}), expected JSON.") from err
+        return _read(value)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A record as it stands at one moment, partly written; safe to finish in another thread."""
+
+    head: Mapping[str, Any]
+    lines: Sequence[str]
+    cut: str = ""
+
+    def text(self) -> str:
+        """Write all of it."""
+        head = compact({**self.head, "cut": self.cut})
+        return f'{head[:-1]},"ticks":[\n' + ",\n".join(self.lines) + "\n]}\n"
+
+    def packed(self, *, most: int = MOST_PACKED) -> str:
+        """
+        Write it as gzip in base64, in at most ``most`` characters.
+
+        Where that is too little the oldest ticks lose their latency buckets, a quarter of them after another; where
+        that is not enough the oldest ticks go. ``cut`` says so.
+
+        :raises ArgumentError: not even without any tick.
+        """
+        for draft in self._shorter(most):
+            if len(found := pack(draft.text())) <= most:
+                return found
+        raise ArgumentError(f"record: saw {len(found):,} characters without any tick, expected {most:,}.")
+
+    def _shorter(self, most: int) -> Iterator[Draft]:
+        yield self
+        why, lines = f"the record would have been larger than {most / 1e6:g} MB", list(self.lines)
+        for part in PARTS:
+            upto = round(len(self.lines) * part)
+            lines[:upto] = [bare(line) for line in lines[:upto]]
+            yield self._with(
+                lines, f"latencies of the first {upto:,} of {len(lines):,} ticks left out: {why}"
+            )
+        for part in PARTS:
+            upto = round(len(self.lines) * part)
+            yield self._with(
+                lines[upto:],
+                f"the first {upto:,} of {len(lines):,} ticks, and all latencies, left out: {why}",
+            )
+
+    def _with(self, lines: Sequence[str], cut: str) -> Draft:
+        return replace(self, lines=list(lines), cut="; ".join(part for part in (self.cut, cut) if part))
+
+
+class Recorder:
+    """
+    Collects a record while a judge goes on; each tick is kept as a line of text, a fifth of its size in memory.
+
+    The arguments are those of :class:`Record`.
+    """
+
+    def __init__(
+        self, *, about: Mapping[str, Any], gate: Mapping[str, Any], max_s: float, began_at: float, past: Past
+    ) -> None:
+        self._head = {
+            "what": WHAT, "version": VERSION, "about": dict(about), "gate": dict(gate), "max_s": plain(max_s),
+            "began_at": plain(began_at), "past": past_plain(past),
+        }  # fmt: skip
+        self._tables = Tables()
+        self._lines: list[str] = []
+        self.verdicts: list[Judged] = []
+        self._notes, self._restarts = Notes(), list[Restart]()
+
+    def add(self, tick: Tick, judged: Judged | None = None) -> None:
+        """
+        Take a tick that was judged, and what was said.
+
+        :raises ArgumentError: it holds what no counter can do.
+        """
+        check(tick)
+        self._lines.append(self._tables.line(tick))
+        if judged is not None:
+            self.verdicts.append(judged)
+
+    @property
+    def ticks(self) -> int:
+        """How many it holds."""
+        return len(self._lines)
+
+    def odd(self, notes: Notes, restarts: Iterable[Restart]) -> None:
+        """Take what is odd so far, in place of what was taken before."""
+        self._notes, self._restarts = replace(notes), list(restarts)
+
+    def draft(self) -> Draft:
+        """
+        Give the record as it stands, to be written whenever there is time.
+
+        :raises ArgumentError: ``about`` or the gate is no JSON.
+        """
+        restarts = [[plain(one.at), self._tables.pod(one.pod)] for one in self._restarts]
+        head = {
+            **self._head, "notes": asdict(self._notes), "restarts": restarts, "pods": list(self._tables.pods),
+            "edges": [edges_plain(edges) for edges in self._tables.edges],
+            "verdicts": [judged_plain(one) for one in self.verdicts],
+        }  # fmt: skip
+        try:
+            compact(head)
+        except (TypeError, ValueError) as err:
+            raise ArgumentError(f"record: saw what is no JSON ({err}), expected plain JSON.") from err
+        return Draft(head, tuple(self._lines))
+
+    def record(self) -> Record:
+        """Give it as it stands."""
+        return Record.read(self.draft().text())
+
+
+def replay(record: Record) -> list[Judged]:
+    """
+    Judge the record's ticks again, by a fresh judge.
+
+    :returns: every verdict; those of the record, unless another version of the judge decides otherwise.
+    :raises ArgumentError: the record's gate is none of this version.
+    """
+    judge = Judge(record.settings, began_at=record.began_at, past=record.past)
+    return [judged for tick in record.ticks if (judged := judge.step(tick)) is not None]
+
+
+def differences(record: Record) -> list[str]:
+    """Say in sentences where a replay differs: which tick, what was recorded, what came out; empty: nowhere."""
+    recorded, found = ({one.at: one for one in which} for which in (record.verdicts, replay(record)))
+    told = [
+        f"at {clock(at)} ({at:g} s) {_said(recorded.get(at), 'was recorded')}, {_said(found.get(at), 'came out')}"
+        for at in sorted({*recorded, *found})
+        if recorded.get(at) != found.get(at)
+    ]
+    return [f"a replay need not give the same: {record.cut}", *told] if told and record.cut else told
+
+
+def _said(judged: Judged | None, what: str) -> str:
+    if judged is None:
+        return f"nothing {what}"
+    beside = ", ".join(part for part in (judged.lane, judged.reason, judged.need) if part)
+    return f"“{judged.line}”{f' ({beside})' if beside else ''} {what}"
+
+
+def _read(value: Any) -> Record:
+    if not isinstance(value, dict) or value.get("what") != WHAT:
+        raise wrong("record, what", value.get("what") if isinstance(value, dict) else value, repr(WHAT))
+    if value.get("version") != VERSION:
+        raise wrong("record, version", value.get("version"), f"{VERSION}: another cd_provider wrote it")
+    given = Given(value, "record", keys=KEYS)
+    pods = given.each("pods", lambda name, where: str(of(name, where, str, "a pod's name")))
+    edges = given.each("edges", edges_read)
+    return Record(
+        about=given.get("about", _object), gate=given.get("gate", _object), max_s=given.get("max_s", number),
+        began_at=given.get("began_at", number), past=given.get("past", past_read),
+        ticks=given.each("ticks", lambda tick, where: tick_read(tick, where, pods, edges)),
+        verdicts=given.each("verdicts", judged_read), notes=given.get("notes", _notes),
+        restarts=given.each("restarts", lambda one, where: _restart(one, where, pods)), cut=given.text("cut"),
+    )  # fmt: skip
+
+
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    return dict(of(value, where, dict, "an object"))
+
+
+def _notes(value: Any, where: str) -> Notes:
+    given = Given(value, where, keys=("resets", "late", "gaps"))
+    return Notes(*(int(given.get(key, count)) for key in ("resets", "late", "gaps")))
+
+
+def _restart(value: Any, where: str, pods: Sequence[str]) -> Restart:
+    if not isinstance(value, list) or len(value) != 2:
+        raise wrong(where, value, "[at, pod]")
+    return Restart(number(value[0], where), listed(pods, value[1], where))
