@@ -34,6 +34,10 @@ class ImageReferenceError(ArgumentError):
     """A text is no image reference."""
 
 
+class RecordRefusedError(PermanentError):
+    """A file is no record of a judged canary, or one that this version does not judge."""
+
+
 class PlanError(PermanentError):
     """The plan found faults, one at least that stays until a person acts; nothing was touched."""
 

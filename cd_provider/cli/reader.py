@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -15,12 +15,13 @@ from cd_provider.cli.target import Target
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.history import begun, history, interval
 from cd_provider.core.judge.series import Series
+from cd_provider.core.judge.sides import Sides
 from cd_provider.exceptions import MetricsTooLargeError, MetricsUnavailableError
 
 T = TypeVar("T")
 HOUR_S = 3600.0
 LEAST_S = 60.0  # a shorter piece is not asked for
-TRIES = 3
+TRIES, PAUSE_S = 3, 2.0  # an outage is waited out for so long, then for three times as long
 RAW_S = 60.0  # counters that are further apart than this were thinned out
 
 
@@ -55,14 +56,12 @@ class Reader:
     """
     Reads one service's counters.
 
-    :param told: hears of what takes long or is tried again. :param pause_s: before an outage is tried again, and
-        three times that before the last try.
+    :param told: hears of what takes long or is tried again.
     """
 
     source: PrometheusCounters
     target: Target
     told: Callable[[str], None] = lambda text: None
-    pause_s: float = 2.0
     piece_s: float = field(default=HOUR_S, init=False)
 
     async def now(self) -> float:
@@ -104,7 +103,13 @@ class Reader:
         pods = await self.pods(since, until)
         if self.target.by_pod and not pods:
             return Window(since, until)
-        sides, pieces, at = self.target.sides(pods), dict[str, Series](), since
+        series = await self.read(self.target.sides(pods), since, until)
+        found = tuple(one for one in series if one.side == "stable" and one.samples)
+        return Window(since, until, found, interval(found) if found else 0.0)
+
+    async def read(self, sides: Sides, since: float, until: float) -> tuple[Series, ...]:
+        """Read all raw samples of both sides after ``since``, up to ``until``; errors as :meth:`window`."""
+        pieces, at = dict[str, Series](), since
         while at < until - 1e-6:
             end = min(until, at + self.piece_s)
             try:
@@ -117,8 +122,7 @@ class Reader:
                 continue
             _add(pieces, reading.series)
             at = end
-        found = tuple(one for one in pieces.values() if one.side == "stable" and one.samples)
-        return Window(since, until, found, interval(found) if found else 0.0)
+        return tuple(pieces.values())
 
     async def _patient(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask again after an outage, twice."""
@@ -127,7 +131,7 @@ class Reader:
                 return await ask()
             except MetricsUnavailableError as err:
                 self.told(f"{err} Trying again.")
-                await asyncio.sleep(self.pause_s * (1.0, 3.0)[min(1, number - 1)])
+                await asyncio.sleep(PAUSE_S * 3 ** (number - 1))
         return await ask()
 
 
@@ -147,7 +151,9 @@ def joined(*windows: Window) -> tuple[Series, ...]:
 
 def ticks(target: Target, series: tuple[Series, ...], interval_s: float) -> list[Tick]:
     """Give the ticks of stable's counters, as a judge sees them: a gateway's as one pod's."""
-    ours = begun(series, interval_s)
-    if not target.by_pod:
-        ours = [replace(one, pod=one.side) for one in ours]
-    return history(ours, interval_s)
+    return history(by_unit(target, begun(series, interval_s)), interval_s)
+
+
+def by_unit(target: Target, series: Sequence[Series]) -> list[Series]:
+    """Take a gateway's counters for one pod's of each side."""
+    return list(series) if target.by_pod else [replace(one, pod=one.side) for one in series]
