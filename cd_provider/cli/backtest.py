@@ -166,7 +166,7 @@ def _window(session: Session, reader: Reader, since: float, found: Found) -> Win
 
 def _splits(order: Order, before: Window | None, window: Window | None, found: Found) -> Iterator[Split]:
     """Split the pods at each start of one hour; the hour before has to be there, since a judge reads it."""
-    if window is None or not window.raw or before is None or not before.raw:
+    if window is None or window.missing or before is None or before.missing:
         return
     record = ticks(order.target, joined(before, window), window.interval_s)
     for number in range(order.starts):

@@ -22,6 +22,7 @@ T = TypeVar("T")
 HOUR_S = 3600.0
 LEAST_S = 60.0  # a shorter piece is not asked for
 TRIES, PAUSE_S = 3, 2.0  # an outage is waited out for so long, then for three times as long
+ENOUGH = 0.5  # of a window; of less nobody can tell what is usual
 RAW_S = 60.0  # counters that are further apart than this were thinned out
 
 
@@ -39,16 +40,24 @@ class Window:
     interval_s: float = 0.0
 
     @property
-    def raw(self) -> bool:
-        """Whether there are samples, as they were scraped."""
-        return 0.0 < self.interval_s <= RAW_S
+    def lasts_s(self) -> float:
+        """Seconds from the first sample to the last."""
+        stamps = [at for one in self.series for at, _ in one.samples]
+        return max(stamps) - min(stamps) if stamps else 0.0
 
     @property
     def missing(self) -> str:
-        """Say what is wrong with it, in a few words; empty: nothing."""
+        """Say what is wrong with it, in a few words; empty: nothing, there are samples as they were scraped."""
         if not self.interval_s:
             return "no samples"
-        return "" if self.raw else f"samples {self.interval_s:g} s apart: thinned out, not as scraped"
+        if self.interval_s > RAW_S:
+            return f"samples {self.interval_s:g} s apart: thinned out, not as scraped"
+        least_s = ENOUGH * (self.until - self.since)
+        return (
+            ""
+            if self.lasts_s >= least_s
+            else f"samples of {self.lasts_s:.0f} s, expected {least_s:.0f} s or more"
+        )
 
 
 @dataclass

@@ -59,9 +59,13 @@ class Prometheus:
         wanted = [(key, sign, json.loads(f'"{text}"')) for key, sign, text in _MATCHER.findall(matchers)]
         wanted += [("__name__", "=", name)] if name else []
         for labels, samples in self.series:
-            if all(
-                re.fullmatch(text if sign == "=~" else re.escape(text), labels.get(key, ""))
-                for key, sign, text in wanted
+            if (
+                samples[0][0] <= until
+                and samples[-1][0] >= since
+                and all(
+                    re.fullmatch(text if sign == "=~" else re.escape(text), labels.get(key, ""))
+                    for key, sign, text in wanted
+                )
             ):
                 values = [[at, str(value)] for at, value in samples if since <= at <= until]
                 if values:
