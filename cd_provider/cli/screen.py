@@ -63,13 +63,13 @@ class Screen:
 
     @contextmanager
     def bar(self, what: str, total: int) -> Iterator[Bar]:
-        """Show how far it got."""
+        """Show how far it got, where somebody looks: not in a file or a pipe."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        console = self._console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(
-            *columns, console=self._console(stderr=True), transient=True, disable=self.quiet
-        ) as progress:
+        hidden = self.quiet or not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
             yield Bar(progress, progress.add_task(what, total=total))
 
     def _console(self, *, stderr: bool = False) -> Console:
