@@ -34,6 +34,10 @@ class ImageReferenceError(ArgumentError):
     """A text is no image reference."""
 
 
+class RecordRefusedError(PermanentError):
+    """A file is no record of a judged canary, or one that this version does not judge."""
+
+
 class PlanError(PermanentError):
     """The plan found faults, one at least that stays until a person acts; nothing was touched."""
 
@@ -145,6 +149,10 @@ class RouteError(PermanentError):
 
 class MetricQueryError(PermanentError):
     """The metrics server refuses the query, or gives more than one value."""
+
+
+class MetricsTooLargeError(MetricQueryError):
+    """The answer is larger than is read at once, by us or by the server: a shorter stretch of time may work."""
 
 
 class MetricsRefusedError(MetricQueryError):

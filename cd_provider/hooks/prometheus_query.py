@@ -8,13 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cd_provider.exceptions import MetricQueryError, MetricsRefusedError, MetricsUnavailableError
+from cd_provider.exceptions import (
+    MetricQueryError,
+    MetricsRefusedError,
+    MetricsTooLargeError,
+    MetricsUnavailableError,
+)
 
 if TYPE_CHECKING:
     import httpx
 
 MIB = 1024 * 1024
 LATER = (408, 425, 429, 499)  # besides 5xx: the server asks for patience
+TOO_MANY = "too many samples"  # words of Prometheus' own limit (--query.max-samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +54,20 @@ class PrometheusQuery:
         self.client, self.name, self.timeout_s = client, name, timeout_s
         self.max_bytes, self.too_large = max_bytes, too_large
 
-    async def ask(self, query: str) -> QueryAnswer:
+    async def ask(self, query: str, *, at: float | None = None) -> QueryAnswer:
         """
-        Run ``query`` now.
+        Run ``query`` now, or as it would have been at a moment.
 
+        :param at: that moment, epoch seconds by the server's clock.
         :raises MetricsUnavailableError: no answer within ``timeout_s``, 429, 5xx, no Prometheus' answer, or
             one with warnings: those tell of data that was left out, and a part of the truth could pass.
-        :raises MetricQueryError: the query is refused, or its answer is larger than ``max_bytes``.
+        :raises MetricQueryError: the query is refused.
+        :raises MetricsTooLargeError: its answer is larger than ``max_bytes``, or than the server reads for one query.
         :raises MetricsRefusedError: the server refuses the credentials, or has no query API at this address.
 
         Source: Prometheus HTTP API, "Format overview" and "Instant queries".
         """
-        status, body = await self._post(query)
+        status, body = await self._post(query, at)
         answer = _mapping(body)
         if status != 200 or answer.get("status") != "success":
             raise self._fault(status, answer, query)
@@ -77,11 +85,13 @@ class PrometheusQuery:
         """Word what has the form of an answer, and holds none."""
         return MetricsUnavailableError(f"{self.name}: status 200, but no result of a query in its answer.")
 
-    async def _post(self, query: str) -> tuple[int, bytes]:
+    async def _post(self, query: str, at: float | None = None) -> tuple[int, bytes]:
         """Give status and body; Prometheus takes a query as a form too, so that it may be long."""
         import httpx
 
         form = {"query": query, "timeout": f"{self.timeout_s:g}"}
+        if at is not None:
+            form["time"] = f"{at:.3f}"
         try:
             async with (
                 asyncio.timeout(self.timeout_s),
@@ -106,7 +116,7 @@ class PrometheusQuery:
                 continue
             if answer.status_code != 200:
                 return b""
-            raise MetricQueryError(
+            raise MetricsTooLargeError(
                 f"{self.name}: the answer is larger than {self.max_bytes / MIB:g} MiB, expected "
                 f"{self.too_large}. Query: {short(query)}"
             )
@@ -119,7 +129,8 @@ class PrometheusQuery:
                 f"{self.name}: it refuses the credentials (status {status}); mend the connection."
             )
         if status in (400, 422) or (status == 200 and answer.get("errorType") == "bad_data"):
-            return MetricQueryError(f"{self.name}: it refuses the query: {said}. Query: {short(query)}")
+            kind = MetricsTooLargeError if TOO_MANY in said else MetricQueryError
+            return kind(f"{self.name}: it refuses the query: {said}. Query: {short(query)}")
         if status == 200 or status in LATER or status >= 500:
             return MetricsUnavailableError(f"{self.name}: no result, status {status}: {said}.")
         return MetricsRefusedError(

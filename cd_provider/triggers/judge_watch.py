@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.hearing import Hearing, lost
+from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, history, interval
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
@@ -27,7 +27,6 @@ from cd_provider.exceptions import CdProviderError, MetricsUnavailableError
 
 log = logging.getLogger(__name__)
 HISTORY_S = 3600.0
-USUAL_INTERVAL_S = 5.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
 UNREACHABLE_S = 30.0  # for which no ready pod of the candidate answers while stable's do: it has failed
@@ -227,10 +226,9 @@ class JudgeWatch:
                 raise
             log.warning("%s: no history: %s", self.gate.name, err)
             return Past(), USUAL_INTERVAL_S
-        stable = [_before(one, began_at) for one in self._by_unit(reading.series) if one.side == "stable"]
+        stable = [_before(one, began_at) for one in reading.series if one.side == "stable"]
         interval_s = interval(stable)
-        first = min((at for one in stable for at, _ in one.samples), default=began_at)
-        return look_back(Aligner(started_at=first, interval_s=interval_s).feed(stable)), interval_s
+        return look_back(history(self._by_unit(begun(stable, interval_s)), interval_s)), interval_s
 
     def _by_unit(self, series: Iterable[Series]) -> list[Series]:
         """Take a gateway's counters for one pod's of each side: its own pods are nobody's who could be left out."""
@@ -291,15 +289,6 @@ class JudgeWatch:
 
 def _failed(judge: Judge) -> bool:
     return judge.verdict is not None and judge.verdict.kind == "FAIL"
-
-
-def interval(series: Iterable[Series]) -> float:
-    """Give the seconds between two samples, as most series have it."""
-    gaps = []
-    for one in series:
-        stamps = sorted({at for at, _ in one.samples})
-        gaps += [later - at for at, later in zip(stamps, stamps[1:], strict=False)]
-    return max(1.0, round(median(gaps), 1)) if gaps else USUAL_INTERVAL_S
 
 
 def _before(series: Series, at: float) -> Series:

@@ -45,6 +45,15 @@ def test_reading_the_providers_metadata_loads_no_airflow() -> None:
     assert "airflow" not in loaded_by("cd_provider", "cd_provider.get_provider_info")
 
 
+def test_the_command_line_loads_airflow_for_a_connection_alone() -> None:
+    """The same for what is shown by ``--help``, and for a server that is named by its address."""
+    own = loaded_by(
+        *(one for one in modules("cli") if "__main__" not in one), "cd_provider.hooks.prometheus_url"
+    )
+
+    assert not own & {*SDKS, "airflow", "httpx", "rich"}
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda path: path.stem)
 def test_core_never_asks_for_the_time(path: Path) -> None:
     calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]

@@ -66,15 +66,20 @@ class PrometheusCounters:
         self._first: float | None = None  # how far back the first read went
         self._known: set[tuple[Side, str]] = set()
 
-    async def read(self, sides: Sides, *, since: float) -> Reading:
+    async def read(self, sides: Sides, *, since: float, until: float | None = None) -> Reading:
         """
         Give every counter of both sides with all raw samples after ``since``, see :class:`CounterSource`.
 
+        :param until: epoch seconds of the newest sample wanted; None: now. A read that ends in the past stands alone:
+            it neither asks for what is older nor remembers who was there.
         :raises MetricQueryError: besides what the server refuses: more than 16 MiB or 5,000 series, copies of one
             series, a native histogram, a value below 0.
         """
         asked = selector(self.preset, sides, matchers=self.matchers)
-        kept, remarks = await self._kept(sides, asked, since)
+        kept, remarks = await self._kept(sides, asked, since, until)
+        if until is not None:
+            found = tuple(_after(one, since) for one in kept)
+            return Reading(found, missing=self._missing(sides, asked, kept), remarks=remarks)
         new = {_whose(series) for series in kept} - self._known
         if self._first is not None and self._first < since and new:
             # Whether a pod is young, or only was not ready until now, its past tells.
@@ -99,10 +104,13 @@ class PrometheusCounters:
     def _missing(self, sides: Sides, asked: str, found: Sequence[Series]) -> tuple[str, ...]:
         return missing(self.preset, sides, found, where=f"{self.name}: {asked}")
 
-    async def _kept(self, sides: Sides, asked: str, since: float) -> tuple[list[Series], tuple[str, ...]]:
+    async def _kept(
+        self, sides: Sides, asked: str, since: float, until: float | None = None
+    ) -> tuple[list[Series], tuple[str, ...]]:
         if self.preset.unit == "backend_pod" and not (sides.candidate_pods or sides.stable_pods):
             return [], ()  # asked for no pod at all, Prometheus gives what has no pod
-        answer = await self.server.ask(f"{asked}[{await self._window_s(since)}s]")
+        window_s = await self._window_s(since) if until is None else math.ceil(max(1.0, until - since))
+        answer = await self.server.ask(f"{asked}[{window_s}s]", at=until)
         result = self._matrix(answer, asked)
         series = one_of_each(
             list(self._told(result, sides, asked)),

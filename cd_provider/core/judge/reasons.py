@@ -43,7 +43,7 @@ def reason(judge: Judge, at: float) -> Reason:
         return Reason("one pod", f"the same from another pod than {pod}, or {pod} on another host")
     if judge.settings.latency and not judge.tells_latency and not judge.alone:
         return Reason("no latency", "three latency buckets around what is usual, the same on both sides")
-    wanted = needed(judge)
+    wanted = needed(judge)  # may be without end, where pods of one version differ by as much
     if not judge.calm(at) or 0 < wanted <= judge.harmless.requests:
         return Reason("leaning", "a clear difference, or none")
     return Reason("too few requests", wanted_in(wanted, ours.requests / at if at > 0 else 0.0))

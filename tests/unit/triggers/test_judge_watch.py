@@ -9,6 +9,7 @@ import pytest
 
 from cd_provider.core.finding import Finding
 from cd_provider.core.judge.counts import Tick
+from cd_provider.core.judge.history import interval
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.record import Record, Recorder, replay
 from cd_provider.core.judge.series import Series
@@ -16,7 +17,7 @@ from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.exceptions import MetricQueryError, MetricsUnavailableError
-from cd_provider.triggers.judge_watch import JudgeWatch, interval
+from cd_provider.triggers.judge_watch import JudgeWatch
 from tests.fakes import FakeCounters
 
 BEGAN, SCRAPE_S = 10_000.0, 5.0
@@ -26,10 +27,10 @@ EDGES = {0.1: 0.9, 0.5: 0.99, 1.0: 1.0, float("inf"): 1.0}  # seconds → share 
 
 
 class Service:
-    """Pods whose counters grow with the clock; ``bad`` is the candidate's error share."""
+    """Pods whose counters grow with the clock; ``bad`` is the candidate's, ``apart_s`` between scrapes of two pods."""
 
-    def __init__(self, bad: float, per_second: float = 10.0) -> None:
-        self.bad, self.per_second, self.now = bad, per_second, BEGAN
+    def __init__(self, bad: float, per_second: float = 10.0, *, apart_s: float = 0.0) -> None:
+        self.bad, self.per_second, self.now, self.apart_s = bad, per_second, BEGAN, apart_s
         self.source = FakeCounters()
         self.wake = asyncio.Event()
 
@@ -39,7 +40,11 @@ class Service:
     def scrape(self, since: float) -> None:
         """Make every sample from ``since`` until now."""
         stamps = [since + SCRAPE_S * n for n in range(int((self.now - since) / SCRAPE_S) + 1)]
-        self.source.series = [one for pod in (*CANDIDATE, *STABLE) for one in self._pod(pod, stamps)]
+        self.source.series = [
+            one
+            for number, pod in enumerate((*CANDIDATE, *STABLE))
+            for one in self._pod(pod, [at + number * self.apart_s for at in stamps])
+        ]
 
     def _pod(self, pod: str, stamps: list[float]) -> list[Series]:
         ours = pod in CANDIDATE
@@ -121,6 +126,19 @@ async def test_many_errors_trip_within_seconds_and_are_counted() -> None:
     assert watch.state.line.startswith("TRIP") or "errors 30 %" in watch.state.line
     assert watch.judge is not None
     assert watch.judge.past.requests > 0  # the hour before was read
+
+
+async def test_what_pods_have_ever_counted_is_not_what_they_did_in_the_last_hour() -> None:
+    service = Service(bad=0.002, apart_s=0.8)
+    watch = service.watch()
+    watch.open(at=BEGAN)
+    service.now += 60.0
+    service.scrape(BEGAN - 3600.0)
+
+    await look(service, watch)
+
+    assert watch.judge is not None
+    assert watch.judge.past.requests == pytest.approx(3 * 10.0 * 3600.0, rel=0.01)
 
 
 async def test_begun_anew_in_the_middle_it_stands_where_it_stood() -> None:

@@ -238,3 +238,12 @@ def test_a_subtle_fail_says_how_far() -> None:
     assert (found.kind, found.lane) == ("FAIL", "subtle latency")
     assert found.line.endswith(" standard deviations beyond what is ignored")
     assert "latency is " in found.line
+
+
+def test_where_pods_of_one_version_differ_by_as_much_no_number_of_requests_is_named() -> None:
+    unlike = replace(usual(0.01), errors_differ=(1.0,) * 3, scores_differ=(1.0,) * 3)
+
+    last = verdicts(canary(pods(2, 1.0, 0.01), pods(3, 1.0, 0.01)), past=unlike)[-1]
+
+    assert (last.kind, last.reason) == ("INCONCLUSIVE", "too few requests")
+    assert last.need == "more pods: those of one version differ here by as much"
