@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.canary_bench.family import Family
 from benchmarks.canary_bench.generate import record
-from benchmarks.canary_bench.judges.ours import HISTORY_S, past_of
+from benchmarks.canary_bench.judges.ours import HISTORY_S, past
 from benchmarks.canary_bench.regressions import HEALTHY, Regression
 from benchmarks.canary_bench.steps import steps
 from benchmarks.canary_bench.surroundings import Array
@@ -113,7 +113,7 @@ class _Canary:
 def usual(family: Family, *, seed: int, run: int) -> Past:
     """Give stable's hour before, by scrapes of five seconds, without latencies."""
     coarse = replace(family, interval_s=5.0)
-    return past_of(record(coarse, HEALTHY, seed=seed, run=run, history_s=HISTORY_S))
+    return past(record(coarse, HEALTHY, seed=seed, run=run, history_s=HISTORY_S))
 
 
 def _phases(pods: int, scrape_s: int, seed: int, run: int) -> list[int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.forecast import Forecast, forecast
+from cd_provider.core.judge.history import begun, history, interval
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.sides import Sides, sides_of
 from cd_provider.core.judge_gate import JudgeGate
@@ -58,17 +58,17 @@ async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> s
 
 async def _past(source: CounterSource, sides: Sides) -> tuple[Past, float] | None:
     """Read stable's last hour, and how long it is, seconds; None: it cannot be read, and the canary can do without."""
-    from cd_provider.triggers.judge_watch import HISTORY_S, interval
+    from cd_provider.triggers.judge_watch import HISTORY_S
 
     try:
         reading = await source.read(sides, since=time.time() - HISTORY_S)
     except CdProviderError:
         return None
     stable = [one for one in reading.series if one.side == "stable"]
-    stamps = [at for one in stable for at, _ in one.samples]
-    if not stamps:
+    if not any(one.samples for one in stable):
         return None
-    ticks = Aligner(started_at=min(stamps), interval_s=interval(stable)).feed(stable)
+    interval_s = interval(stable)
+    ticks = history(begun(stable, interval_s), interval_s)
     return look_back(ticks), sum(tick.span_s for tick in ticks)
 
 

@@ -11,12 +11,13 @@ from dataclasses import replace
 from cd_provider.core.before_after import BeforeAfter
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
+from cd_provider.core.judge.history import interval
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge.weak import WeakJudge
 from cd_provider.core.ports import CounterSource
 from cd_provider.exceptions import CdProviderError
-from cd_provider.triggers.judge_watch import OVERLAP, interval
+from cd_provider.triggers.judge_watch import OVERLAP
 
 log = logging.getLogger(__name__)
 MARGIN_S = 120.0  # beyond what is before: a series without a sample there is young, and began at 0

@@ -8,12 +8,14 @@ from statistics import median
 
 import pytest
 
+from benchmarks.canary_bench.acceptance import Upto
 from benchmarks.canary_bench.family import Family
-from benchmarks.canary_bench.generate import generate
-from benchmarks.canary_bench.judges.ours import Ours
+from benchmarks.canary_bench.generate import record
+from benchmarks.canary_bench.judges.ours import OurEntry
 from benchmarks.canary_bench.outcome import Outcome, follow
 from benchmarks.canary_bench.regressions import REGRESSIONS
 from benchmarks.canary_bench.samples import Setting
+from benchmarks.canary_bench.steps import coarse, steps
 from cd_provider.core.judge.draws import Draws
 from cd_provider.core.judge.foresight import QUESTIONS, Answer, Course, ask, enough, tries, unlimited
 from cd_provider.core.judge.past import Past
@@ -35,21 +37,19 @@ def truth(regression: str) -> tuple[Outcome, ...]:
     """Judge what the benchmark's own generator makes."""
     found = []
     for run in range(RUNS):
-        judge = Ours(Setting(interval_s=FAMILY.interval_s, max_s=COURSE.settings.max_s))
-        scrapes = generate(FAMILY, REGRESSIONS[regression], seed=5, run=run, history_s=3600.0)
-        found.append(follow(judge, [one for one in scrapes if one.at <= COURSE.settings.max_s]))
+        made = record(FAMILY, REGRESSIONS[regression], seed=5, run=run, history_s=3600.0)
+        setting = Setting(interval_s=FAMILY.interval_s, max_s=COURSE.settings.max_s)
+        judge, ticks = OurEntry().begin(made, setting)
+        found.append(follow(judge, Upto(ticks, COURSE.settings.max_s)))
     return tuple(found)
 
 
 @cache
 def service() -> Service:
     """Read the hour before one of its canaries."""
-    judge = Ours(Setting(interval_s=FAMILY.interval_s))
-    for scrape in generate(FAMILY, REGRESSIONS["healthy"], seed=5, run=0, history_s=3600.0):
-        if scrape.at >= 0:
-            break
-        judge.step(scrape)
-    found = Service.of(judge._past)
+    before = record(FAMILY, REGRESSIONS["healthy"], seed=5, run=0, history_s=3600.0).before
+    assert before is not None
+    found = Service.of(list(coarse(steps(before), 5.0).ticks()))
     assert found is not None
     return found
 
