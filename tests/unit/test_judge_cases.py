@@ -17,6 +17,7 @@ def test_every_case_names_a_test_that_is_there() -> None:
         name for path in TESTS.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
     }
 
+    assert figures
     assert len(rows) > 50
     for row in rows:
         named = re.findall(r"`(test_\w+)`", row)
