@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
-from cd_provider.core.judge.hearing import Hearing, lost
+from cd_provider.core.judge.hearing import Hearing
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.series import Series
-from cd_provider.core.judge.sides import Reading as Counted
+from cd_provider.core.judge.settings import AWAY_ALONE_S
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.ports import CounterSource
@@ -68,7 +68,7 @@ class JudgeWatch:
             self.began_at = at if exposed_at is None else exposed_at
             self.state = GateState.opened(at=at)
         else:
-            self._hear(at - self.began_at)
+            self._hearing.back(at - self.began_at)
             self.state = replace(self.state, seen_at=max(at, self.state.seen_at))
 
     async def run(self) -> None:
@@ -100,36 +100,22 @@ class JudgeWatch:
         for tick in ticks:
             if (judged := self.judge.step(tick)) is not None:
                 log.info("%s: %s", self.gate.name, judged.line)
-            if any(done.requests for done in tick.candidate.values()):
-                self._hear(self.judge.at)
+            self._hearing.add(tick.at - began_at, tick)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
         lacking = "; ".join(reading.missing)
         if not ticks:
             self._silent(asked, lacking or self._nothing())
-        elif why := self._quiet(reading, self.judge):
-            self._silent(asked, why, patience_s=0.0)  # it has been quiet for a while already
-        elif self._lost(reading, self.judge):
+        elif (why := self._hearing.quiet) and not _excused(self.judge):
+            self._silent(asked, why + _named(reading.unreachable), patience_s=0.0)  # it took a while to see
+        elif self._hearing.lost(reading) and not _excused(self.judge):
             self._silent(asked, lacking)
         else:
             self._tell(asked, self.judge, reading.unreachable, lacking)
 
-    def _quiet(self, reading: Counted, judge: Judge) -> str:
-        sums = judge.story.candidate.requests, judge.story.stable.requests
-        why = "" if _failed(judge) else self._hearing.quiet(judge.at, candidate=sums[0], stable=sums[1])
-        silent = f"; does not answer: {', '.join(reading.unreachable)}" if reading.unreachable else ""
-        return why and why + silent
-
-    def _lost(self, reading: Counted, judge: Judge) -> bool:
-        sums = judge.story.candidate.requests, judge.story.stable.requests
-        return not _failed(judge) and lost(reading, candidate=sums[0], stable=sums[1])
-
     def _nothing(self) -> str:
         odd = self._aligner is not None and self._aligner.notes.gaps
         return "no new samples" + (" that are numbers" if odd else "")
-
-    def _hear(self, at_s: float) -> None:
-        self._hearing.hear(at_s, beside=self.judge.story.stable.requests if self.judge else 0.0)
 
     async def _begin(self, began_at: float, sides: Sides) -> None:
         """Read what is usual here, and set the clock."""
@@ -137,7 +123,7 @@ class JudgeWatch:
         if self.gate.source != "direct":
             past, interval_s = await self._past(began_at, sides)
         self.judge = Judge(self.settings, began_at=began_at, past=past)
-        self._aligner = Aligner(started_at=began_at, interval_s=interval_s)
+        self._aligner, self._hearing = Aligner(started_at=began_at, interval_s=interval_s), Hearing()
         self._since = began_at - OVERLAP * interval_s
         usual = (
             f"{past.share:.2%} errors of {past.requests:,.0f} requests" if past.requests else "nothing known"
@@ -183,8 +169,7 @@ class JudgeWatch:
         )
         if finding is Finding.THIN and lacking:
             line = lacking
-        if unreachable:
-            line += f"; does not answer: {', '.join(unreachable)}"
+        line += _named(unreachable)
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
 
     def _broken(self, asked: float, err: Exception) -> None:
@@ -207,8 +192,14 @@ class JudgeWatch:
             self._told = why
 
 
-def _failed(judge: Judge) -> bool:
-    return judge.verdict is not None and judge.verdict.kind == "FAIL"
+def _named(unreachable: Sequence[str]) -> str:
+    return f"; does not answer: {', '.join(unreachable)}" if unreachable else ""
+
+
+def _excused(judge: Judge) -> bool:
+    """Whether nobody need speak: it has failed, or it tripped a moment ago and is off traffic."""
+    away = bool(judge.trips) and judge.began_at + judge.at - judge.trips[-1].at < AWAY_ALONE_S + PATIENCE_S
+    return away or (judge.verdict is not None and judge.verdict.kind == "FAIL")
 
 
 def interval(series: Iterable[Series]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.sides import Reading
 
 LONG_S = 10.0  # so long nobody need ask for the candidate
@@ -17,34 +18,46 @@ FROZEN_S, FROZEN = (
 @dataclass
 class Hearing:
     """
-    Notes when the candidate was last heard.
+    Follows the ticks, and notes when the candidate was last heard.
 
-    :param at_s: second of the canary in which it had a request, or came back to traffic.
-    :param beside: requests that stable had had by then.
+    :param now_s: second of the canary, of the last tick. :param at_s: in which it last had a request, or came back.
+    :param candidate: its requests so far. :param stable: the same. :param beside: those of stable by ``at_s``.
     """
 
+    now_s: float = 0.0
     at_s: float = 0.0
+    candidate: float = 0.0
+    stable: float = 0.0
     beside: float = 0.0
 
-    def hear(self, at_s: float, *, beside: float) -> None:
-        """Note that it had a request, or came back."""
-        self.at_s, self.beside = max(self.at_s, at_s), beside
+    def add(self, at_s: float, tick: Tick) -> None:
+        """Take the next tick, which ends in this second of the canary."""
+        ours = sum(done.requests for done in tick.candidate.values())
+        self.now_s = at_s
+        self.candidate += ours
+        self.stable += sum(done.requests for done in tick.stable.values())
+        if ours:
+            self.back(at_s)
 
-    def quiet(self, now_s: float, *, candidate: float, stable: float) -> str:
-        """
-        Say who has gone quiet for another reason than want of users; empty: nobody.
+    def back(self, at_s: float) -> None:
+        """Begin to listen anew: it came back to traffic."""
+        self.at_s, self.beside = max(self.at_s, at_s), self.stable
 
-        :param candidate: its requests so far. :param stable: the same.
-        """
-        still_s, since = now_s - self.at_s, stable - self.beside
-        if still_s > LONG_S and since * candidate >= MUTE * self.beside > 0:
+    @property
+    def quiet(self) -> str:
+        """Who has gone quiet for another reason than want of users; empty: nobody."""
+        still_s, since = self.now_s - self.at_s, self.stable - self.beside
+        if still_s > LONG_S and since * self.candidate >= MUTE * self.beside > 0:
             return "the candidate's counters stand still while stable's go on"
-        if still_s > FROZEN_S and not since and (candidate + stable) * still_s >= FROZEN * self.at_s:
+        if (
+            still_s > FROZEN_S
+            and not since
+            and (self.candidate + self.stable) * still_s >= FROZEN * self.at_s > 0
+        ):
             return "nobody's counters move any more"
         return ""
 
-
-def lost(reading: Reading, *, candidate: float, stable: float) -> bool:
-    """Say whether a side that had requests has no counter of them any more."""
-    there = {one.side for one in reading.series if one.edge is None and not one.counted}
-    return bool((candidate and "candidate" not in there) or (stable and "stable" not in there))
+    def lost(self, reading: Reading) -> bool:
+        """Say whether a side that had requests has no counter of them any more."""
+        there = {one.side for one in reading.series if one.edge is None and not one.counted}
+        return bool((self.candidate and "candidate" not in there) or (self.stable and "stable" not in there))
