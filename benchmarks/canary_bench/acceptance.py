@@ -212,12 +212,15 @@ def chunk(what: tuple[int, int, range]) -> list[Any]:
     return [MAKERS[cell.what](cell, seed, run) for run in runs]
 
 
-def measure(cells: Sequence[int], *, seed: int, runs: int, processes: int | None = None) -> list[Figure]:
-    """Run these of ``CELLS``, and give every figure."""
+def measure(
+    cells: Sequence[int], *, seed: int, runs: int, first: int = 0, processes: int | None = None
+) -> list[Figure]:
+    """Run these of ``CELLS``, and give every figure; ``first`` is the number of the first run."""
+    end = first + runs
     work = [
-        (number, seed, range(first, min(first + 25, runs)))
+        (number, seed, range(start, min(start + 25, end)))
         for number in cells
-        for first in range(0, runs, 25)
+        for start in range(first, end, 25)
     ]
     workers = processes or os.cpu_count() or 1
     if workers == 1:
@@ -261,12 +264,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="where to write the figures")
     given = parser.parse_args(argv)
     cells = [int(one) for one in given.cells.split(",")]
-    found = measure(cells, seed=given.seed, runs=given.runs, processes=given.processes)
+    found = measure(cells, seed=given.seed, runs=given.runs, first=given.first, processes=given.processes)
     (Console() if Console().is_terminal else Console(width=160)).print(
         table(found, runs=given.runs, seed=given.seed)
     )
     if given.json is not None:
-        content = {"seed": given.seed, "runs": given.runs, "figures": [_plain(one) for one in found]}
+        content = {
+            "seed": given.seed,
+            "first": given.first,
+            "runs": given.runs,
+            "figures": [_plain(one) for one in found],
+        }
         given.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return 0 if all(one.kept for one in found) else 1
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
-from cd_provider.core.judge.hearing import Hearing, lost
+from cd_provider.core.judge.hearing import Hearing
 from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, history, interval
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.record import Draft, Recorder
 from cd_provider.core.judge.series import Series
-from cd_provider.core.judge.sides import Reading as Counted
+from cd_provider.core.judge.settings import AWAY_ALONE_S
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge_gate import JudgeGate
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 HISTORY_S = 3600.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
-UNREACHABLE_S = 30.0  # for which no ready pod of the candidate answers while stable's do: it has failed
 END = 4  # intervals before the canary's end: until then its last samples have come, and what is missing can be told
 HISTORY_PATIENCE_S = 60.0  # so long an outage at the first look is waited out, for the sake of the past
 
@@ -71,9 +70,6 @@ class JudgeWatch:
         self._told = ""
         self._opened_at = 0.0
         self._hearing = Hearing()
-        self._deaf_since: float | None = (
-            None  # since when no pod of the candidate answers, though stable's do
-        )
         self._first: float | None = None
         self.shadow = KayentaShadow() if gate.shadow == "kayenta" else None
 
@@ -91,7 +87,7 @@ class JudgeWatch:
             self.began_at = at if exposed_at is None else exposed_at
             self.state = GateState.opened(at=at)
         else:
-            self._hear(at - self.began_at)
+            self._hearing.back(at - self.began_at)
             self.state = replace(self.state, seen_at=max(at, self.state.seen_at))
 
     async def run(self) -> None:
@@ -125,37 +121,25 @@ class JudgeWatch:
             if (judged := self.judge.step(tick)) is not None:
                 log.info("%s: %s", self.gate.name, judged.line)
             self._record(tick, judged)
-            if any(done.requests for done in tick.candidate.values()):
-                self._hear(self.judge.at)
+            self._hearing.add(tick.at - began_at, tick)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
         if ticks and self._first is None:
             self._first = ticks[0].at - ticks[0].span_s
-        self._note_unreachable(asked, reading)
+        self._hearing.note(reading, now=asked)
         lacking = "; ".join(reading.missing)
         if not ticks and not reading.unreachable:
             self._silent(asked, lacking or self._nothing())
-        elif not reading.unreachable and (why := self._quiet(self.judge)):
-            self._silent(asked, why, patience_s=0.0)  # it has been quiet for a while already
-        elif not reading.unreachable and self._lost(reading, self.judge):
+        elif not reading.unreachable and (why := self._hearing.quiet) and not _excused(self.judge):
+            self._silent(asked, why, patience_s=0.0)  # it took a while to see
+        elif not reading.unreachable and self._hearing.lost(reading) and not _excused(self.judge):
             self._silent(asked, lacking)
         else:
             self._tell(asked, self.judge, reading.unreachable, lacking)
 
-    def _quiet(self, judge: Judge) -> str:
-        sums = judge.story.candidate.requests, judge.story.stable.requests
-        return "" if _failed(judge) else self._hearing.quiet(judge.at, candidate=sums[0], stable=sums[1])
-
-    def _lost(self, reading: Counted, judge: Judge) -> bool:
-        sums = judge.story.candidate.requests, judge.story.stable.requests
-        return not _failed(judge) and lost(reading, candidate=sums[0], stable=sums[1])
-
     def _nothing(self) -> str:
         odd = self._aligner is not None and self._aligner.notes.gaps
         return "no new samples" + (" that are numbers" if odd else "")
-
-    def _hear(self, at_s: float) -> None:
-        self._hearing.hear(at_s, beside=self.judge.story.stable.requests if self.judge else 0.0)
 
     def _shade(self, tick: Tick) -> None:
         """Let the other judge look, too; it decides nothing, and its faults are its own."""
@@ -175,7 +159,7 @@ class JudgeWatch:
         left_s = round(self._until - began_at - END * interval_s, 1)
         self.settings = replace(self.settings, max_s=max(1.0, left_s))
         self.judge = Judge(self.settings, began_at=began_at, past=past)
-        self._aligner = Aligner(started_at=began_at, interval_s=interval_s)
+        self._aligner, self._hearing = Aligner(started_at=began_at, interval_s=interval_s), Hearing()
         if self.about is not None:
             self.recorder = Recorder(
                 about=self.about,
@@ -236,18 +220,10 @@ class JudgeWatch:
             return list(series)
         return [replace(one, pod=one.side) for one in series]
 
-    def _note_unreachable(self, asked: float, reading: Counted) -> None:
-        """One pod alone may be its host's fault; that none of those looked at answers is the candidate's."""
-        if not reading.unreachable or any(one.side == "candidate" for one in reading.series):
-            self._deaf_since = None
-        elif self._deaf_since is None:
-            self._deaf_since = asked
-
     def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...], lacking: str) -> None:
         verdict, at = judge.verdict, judge.at
         kind = verdict.kind if verdict else ""
-        deaf = self._deaf_since is not None and asked - self._deaf_since >= UNREACHABLE_S
-        if deaf or kind == "FAIL":
+        if kind == "FAIL" or self._hearing.gone(now=asked):
             finding = Finding.FAILED
         elif unreachable:
             finding = Finding.BREACH
@@ -263,8 +239,7 @@ class JudgeWatch:
         if self.shadow is not None:
             look = self.shadow.last
             line += f"; {look.reason}" if look else "; Kayenta has not looked yet"
-        if unreachable:
-            line += f"; does not answer while stable does: {', '.join(unreachable)}"
+        line += _named(unreachable)
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
 
     def _broken(self, asked: float, err: Exception) -> None:
@@ -287,8 +262,14 @@ class JudgeWatch:
             self._told = why
 
 
-def _failed(judge: Judge) -> bool:
-    return judge.verdict is not None and judge.verdict.kind == "FAIL"
+def _named(unreachable: Sequence[str]) -> str:
+    return f"; does not answer while stable does: {', '.join(unreachable)}" if unreachable else ""
+
+
+def _excused(judge: Judge) -> bool:
+    """Whether nobody need speak: it has failed, or it tripped a moment ago and is off traffic."""
+    away = bool(judge.trips) and judge.began_at + judge.at - judge.trips[-1].at < AWAY_ALONE_S + PATIENCE_S
+    return away or (judge.verdict is not None and judge.verdict.kind == "FAIL")
 
 
 def _before(series: Series, at: float) -> Series:

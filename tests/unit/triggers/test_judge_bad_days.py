@@ -246,6 +246,21 @@ async def test_counters_that_all_stand_still_are_no_health_either() -> None:
     assert "nobody's counters move any more" in over[1]
 
 
+async def test_a_candidate_that_is_off_traffic_after_a_trip_is_not_called_silent() -> None:
+    async with canary(bad=0.3) as it:
+        while it.watch.state.trips == 0:
+            it.server.now += 5.0
+            await it.look()
+        it.server.still_from = dict.fromkeys(CANDIDATE, it.server.now)
+        found = set()
+        for _ in range(8):
+            it.server.now += 5.0
+            await it.look()
+            found.add(it.watch.state.finding)
+
+    assert Finding.BLIND not in found
+
+
 async def test_pods_that_show_nothing_are_named_with_what_was_asked() -> None:
     async with canary() as it:
         it.server.silent = dict.fromkeys(CANDIDATE, BEGAN - 1.0)
