@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from cd_provider.core.gate import parse_gates
+from cd_provider.core.gate import AnyGate, parse_gates
 from cd_provider.core.order import IF_BUSY, CanaryOrder
+from cd_provider.core.refuse import crowded_steps
 from cd_provider.core.traffic import Step, parse_steps, templated
 from cd_provider.core.units import seconds, whole
 from cd_provider.exceptions import ArgumentError, CanaryFailedError
@@ -76,7 +77,9 @@ class CanaryOperator(ReleaseOperator):
         if not templated(gates):
             parse_gates(gates)
         if not templated(steps) and not templated(step_s):
-            parse_steps(steps, step_s=step_s)
+            parsed = parse_steps(steps, step_s=step_s)
+            if not templated(gates):
+                check_room(parse_gates(gates), parsed)
         if if_busy not in IF_BUSY:
             raise ArgumentError(f"if_busy: saw {if_busy!r}, expected one of {', '.join(IF_BUSY)}.")
         self.steps = steps
@@ -115,6 +118,7 @@ class CanaryOperator(ReleaseOperator):
         """Put together what the trigger is told, every value rendered and checked."""
         steps = parse_steps(self.steps, step_s=self.step_s)
         gates = parse_gates(self.gates)
+        check_room(gates, steps)
         no_data_s = seconds(self.no_data_s, name="no_data_s", least=5)
         max_s = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
         ti = context["ti"]
@@ -177,6 +181,16 @@ _AFTER = {
     "BUSY": "Nothing was touched.",
     "LOST": "Another delivery has taken the lock over and cleans up; nothing more was written.",
 }
+
+
+def check_room(gates: Sequence[AnyGate], steps: Sequence[Step]) -> None:
+    """
+    Refuse steps that leave a baseline no share as large as the candidate's.
+
+    :raises ArgumentError: a judge asks for a fresh baseline, and a step is beyond 50.
+    """
+    if found := crowded_steps(gates, steps):
+        raise ArgumentError(" ".join(found))
 
 
 def canary_s(steps: Sequence[Step], *, no_data_s: float, max_s: Any) -> float:

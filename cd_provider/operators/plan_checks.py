@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from cd_provider.core.gate import AnyGate, Gate
 from cd_provider.core.image import ImageFacts, ImageRef
 from cd_provider.core.judge.sides import sides_of
 from cd_provider.core.judge_gate import JudgeGate
-from cd_provider.core.names import candidate_name
+from cd_provider.core.names import BASELINE, CANDIDATE, candidate_name, side_name
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.core.refuse import long_names, owners, pick_container, refusals, strangers
 from cd_provider.core.release import Release, Target
@@ -49,6 +50,11 @@ class Asked:
     def judges(self) -> tuple[JudgeGate, ...]:
         """Those of the gates that compare."""
         return tuple(gate for gate in self.gates if isinstance(gate, JudgeGate))
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """What is made beside stable."""
+        return (CANDIDATE, BASELINE) if any(gate.fresh for gate in self.judges) else (CANDIDATE,)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ async def check_cluster(asked: Asked, faults: Faults) -> Surroundings | None:
             stable_may_be_broken=asked.stable_may_be_broken, gitops_ignores_us=asked.gitops_ignores_us,
         ))  # fmt: skip
         service = await faults.wait_for(_check_route(client, target, state))
-        faults.name(await faults.wait_for(_check_names(client, target, service)) or [])
+        faults.name(await faults.wait_for(_check_names(client, target, service, asked.sides)) or [])
         around = await faults.wait_for(
             hints(client, target, service=service, app=asked.release.app, lacking=lacking)
         )
@@ -155,17 +161,20 @@ async def _check_route(client: ClusterClient, target: Target, state: WorkloadSta
     return service
 
 
-async def _check_names(client: ClusterClient, target: Target, service: str | None) -> list[str]:
-    """Say what keeps the candidate's objects from having the names that they need."""
+async def _check_names(
+    client: ClusterClient, target: Target, service: str | None, sides: Sequence[str]
+) -> list[str]:
+    """Say what keeps the candidate's objects (and the baseline's) from having the names that they need."""
     ref = target.ref
     stable = {"Deployment": ref.name, **({"Service": service} if service else {})}
-    found = await asyncio.gather(
-        *(
-            _find(client, COLLECTIONS[kind].format(ref.namespace), candidate_name(stable[kind]))
-            for kind in stable
+    faults = long_names(stable)  # the candidate's are the longest
+    for side in sides:
+        paths = (
+            (COLLECTIONS[kind].format(ref.namespace), side_name(name, side)) for kind, name in stable.items()
         )
-    )
-    return [*long_names(stable), *strangers([one for one in found if one is not None])]
+        found = await asyncio.gather(*(_find(client, *path) for path in paths))
+        faults += strangers([one for one in found if one is not None], side)
+    return faults
 
 
 async def _find(client: ClusterClient, collection: str, name: str) -> dict[str, Any] | None:

@@ -32,7 +32,8 @@ class JudgeWatch:
     Started anew in the middle of a canary it reads the counters since the first user again, and so stands where it
     stood. A source without a past (``direct``) begins where it is.
 
-    :param sides: gives whose counters are compared, at that moment. :param clock: epoch seconds.
+    :param sides: gives whose counters are compared, at that moment. :param usual: gives whose last hour is looked back
+        on, where that is somebody else: a baseline as young as the candidate has none. :param clock: epoch seconds.
     :param wake: set after every look, so that the loop need not wait for its own tick.
     :param max_s: how long the canary may last.
     """
@@ -46,8 +47,10 @@ class JudgeWatch:
         clock: Callable[[], float],
         wake: asyncio.Event,
         max_s: float,
+        usual: Callable[[], Sides] | None = None,
     ) -> None:
         self.gate, self.source, self.sides, self.clock, self.wake = gate, source, sides, clock, wake
+        self.usual = usual or sides
         self.settings = gate.settings(max_s=max_s)
         self.state = GateState.opened(at=clock())
         self.began_at: float | None = None
@@ -78,8 +81,10 @@ class JudgeWatch:
         sides = self.sides()
         if not sides.candidate_pods and self.gate.counters().unit == "backend_pod":
             raise CdProviderError("the candidate has no ready pods")
+        if self.gate.fresh and not sides.stable_pods and self.gate.counters().unit == "backend_pod":
+            raise CdProviderError("the baseline has no ready pods")
         if self._aligner is None:
-            await self._begin(began_at, sides)
+            await self._begin(began_at)
         assert self._aligner is not None
         assert self.judge is not None
         reading = await self.source.read(sides, since=self._since)
@@ -90,16 +95,23 @@ class JudgeWatch:
                 log.info("%s: %s", self.gate.name, judged.line)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
-        if ticks:
+        if ticks and not self._lacks_baseline(series):
             self._tell(asked, self.judge, reading.unreachable)
         else:
             self._silent(asked, "; ".join(reading.missing) or "no new samples")
 
-    async def _begin(self, began_at: float, sides: Sides) -> None:
+    def _lacks_baseline(self, series: Iterable[Series]) -> bool:
+        """Say whether a baseline that was asked for shows nothing: silence, but for what spares the users."""
+        assert self.judge is not None
+        verdict = self.judge.verdict
+        bad = (verdict is not None and verdict.kind == "FAIL") or len(self.judge.trips) > self.state.trips
+        return self.gate.fresh and not bad and not any(one.side == "stable" for one in series)
+
+    async def _begin(self, began_at: float) -> None:
         """Read what is usual here, and set the clock."""
         past, interval_s = Past(), self.gate.every_s if self.gate.source == "direct" else USUAL_INTERVAL_S
         if self.gate.source != "direct":
-            past, interval_s = await self._past(began_at, sides)
+            past, interval_s = await self._past(began_at, self.usual())
         self.judge = Judge(self.settings, began_at=began_at, past=past)
         self._aligner = Aligner(started_at=began_at, interval_s=interval_s)
         self._since = began_at - OVERLAP * interval_s
