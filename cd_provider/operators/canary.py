@@ -32,7 +32,8 @@ class CanaryOperator(ReleaseOperator):
     fails for good on a bad verdict; when it could not decide it fails in the ordinary way, so that the task's
     retries apply. In each case but PASS the candidate is off traffic before Airflow hears of it.
 
-    :param steps: (templated) rising shares in percent; ``{"weight": 50, "for_s": 120}`` sets a step's own time.
+    :param steps: (templated) rising shares in percent; ``{"weight": 50, "for_s": 120}`` sets a step's own time. With a
+        judge that asks for a fresh baseline up to 50.
     :param step_s: (templated) seconds of a step that says none itself.
     :param gates: (templated) what has to hold, such as ``[promql(…)]``; ``[]`` means pod health only.
     :param no_data_s: (templated) seconds for which silence is waited out before the candidate is taken off.

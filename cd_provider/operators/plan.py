@@ -136,6 +136,7 @@ class ReleasePlanOperator(ReleaseOperator):
             allow_downgrade=self.allow_downgrade,
             stable_may_be_broken=self.stable_may_be_broken,
             gitops_ignores_us=self.gitops_ignores_us,
+            steps=faults.catch(lambda: parse_steps(self.steps, step_s=self.step_s)) or (),
         )
 
     def _gates(self, faults: Faults) -> tuple[AnyGate, ...]:

@@ -16,6 +16,8 @@ from cd_provider.core.names import BASELINE, CANDIDATE, candidate_name, side_nam
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.core.refuse import long_names, owners, pick_container, refusals, strangers
 from cd_provider.core.release import Release, Target
+from cd_provider.core.surroundings import fresh_baseline
+from cd_provider.core.traffic import Step
 from cd_provider.core.workload import WorkloadState
 from cd_provider.exceptions import ClusterNotFoundError, PlanError
 from cd_provider.operators.plan_faults import Faults
@@ -45,6 +47,7 @@ class Asked:
     allow_downgrade: bool
     stable_may_be_broken: bool
     gitops_ignores_us: bool
+    steps: tuple[Step, ...] = ()
 
     @property
     def judges(self) -> tuple[JudgeGate, ...]:
@@ -116,7 +119,15 @@ async def check_cluster(asked: Asked, faults: Faults) -> Surroundings | None:
             hints(client, target, service=service, app=asked.release.app, lacking=lacking)
         )
         pods = await faults.wait_for(_pods(client, target, state)) if asked.judges else None
-        return Surroundings(container, service, around or [], pods or ())
+        return Surroundings(container, service, [*(around or []), *_room(asked, state, around)], pods or ())
+
+
+def _room(asked: Asked, state: WorkloadState, around: Sequence[str] | None) -> list[str]:
+    """Say what a fresh baseline takes; nothing where none is asked for."""
+    if BASELINE not in asked.sides or not asked.steps:
+        return []
+    scaled = any(hint.startswith("HorizontalPodAutoscaler") for hint in around or ())
+    return list(fresh_baseline(state.wanted, asked.steps, autoscalers=scaled))
 
 
 async def _pods(client: ClusterClient, target: Target, state: WorkloadState) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.gate import AnyGate
 from cd_provider.core.judge_gate import JudgeGate, judge
+from cd_provider.core.names import BASELINE
 from cd_provider.core.order import gates_hash
 from cd_provider.core.release import Release
 from cd_provider.core.traffic import parse_steps
 from cd_provider.core.workload import WorkloadRef
-from cd_provider.triggers.canary_loop import CanaryLoop, Progress, Scene
+from cd_provider.triggers.canary_loop import CanaryLoop, Progress
 from cd_provider.triggers.promote_loop import PromoteLoop, Promotion
 from cd_provider.triggers.session import Session
 from cd_provider.triggers.sources import Sources
@@ -58,7 +59,7 @@ class World:
     def __init__(self, *gates: AnyGate, cluster: SmallCluster | None = None) -> None:
         self.cluster = cluster or SmallCluster()
         self.pods, self.now, self.reports = ClusterPods(self.cluster), 1000.0, list[Progress]()
-        self.plan = CanaryPlan(tuple(parse_steps([10, 50], step_s=2)), gates, (DIGEST,), deadline=1e9)
+        self.plan = CanaryPlan(tuple(parse_steps([10, 50], step_s=2)), gates, (DIGEST,), deadline=3000.0)
         self.watches = [Watch(gate, self) for gate in gates]
         self.lost: Exception | None = None
 
@@ -78,33 +79,46 @@ class World:
         :param fresh: a baseline is asked for. :param knows: its Service was found, and is ours.
         """
         client: Any = self.cluster
-        more: dict[str, Any] = {"baseline": "shop-baseline" if fresh or knows else None, "fresh": fresh}
-        side: dict[str, Any] = {"side": "baseline"}
-        known = hasattr(Scene, "baseline")
-        router = open_router(
-            client, "shop", {"kind": "gateway_api", "route": "shop"}, stable="shop", candidate="shop-candidate",
-            **(more if known else {}),
-        )  # fmt: skip
-        lease: Any = SimpleNamespace(check=self.check, clock=self.clock)
         pods: Any = self.pods
-        beside = (
-            {"baseline": open_candidate(client, REF, service="shop", app="shop", **side)} if known else {}
+        lease: Any = SimpleNamespace(check=self.check, clock=self.clock)
+        nothing: Any = None
+        router = open_router(
+            client,
+            "shop",
+            {"kind": "gateway_api", "route": "shop"},
+            stable="shop",
+            candidate="shop-candidate",
+            baseline="shop-baseline" if fresh or knows else None,
+            fresh=fresh,
         )
         return Session(
-            client=client, ref=REF, container="shop", service="shop", before=None, stable=open_workload(client, REF),
-            candidate=open_candidate(client, REF, service="shop", app="shop"), router=router, pods=pods, lease=lease,
-            **beside,
-        )  # type: ignore[arg-type]  # fmt: skip
+            client=client,
+            ref=REF,
+            container="shop",
+            service="shop",
+            before=nothing,
+            stable=open_workload(client, REF),
+            candidate=open_candidate(client, REF, service="shop", app="shop"),
+            baseline=open_candidate(client, REF, service="shop", app="shop", side=BASELINE),
+            router=router,
+            pods=pods,
+            lease=lease,
+        )
 
     def loop(self, *, attempt: int = 1) -> CanaryLoop:
         """Give one attempt of the canary."""
-        fresh = getattr(self.plan, "fresh", False)
-        scene = replace(self.session(fresh=fresh).scene(V2), guard=self.check, clock=self.clock)
+        session = self.session(fresh=self.plan.fresh)
+        scene = replace(session.scene(V2), guard=self.check, clock=self.clock)
         watches: Any = self.watches
         return CanaryLoop(
-            scene, plan=self.plan, release=RELEASE, attempt=attempt, gates_hash=gates_hash(self.plan.gates), watches=watches,
+            scene,
+            plan=self.plan,
+            release=RELEASE,
+            attempt=attempt,
+            gates_hash=gates_hash(self.plan.gates),
+            watches=watches,
             report=self.reports.append,
-        )  # fmt: skip
+        )
 
     def promotion(self, **session: bool) -> PromoteLoop:
         """Give the promotion of what passed."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cd_provider.core.pod import PodFault
 from cd_provider.core.judge_gate import JudgeGate, judge
+from cd_provider.core.pod import PodFault
 from cd_provider.triggers import canary_loop, cleanup, promote_loop
 from cd_provider.triggers.cleanup import take_back
 from tests.unit.triggers.canary_world import World
