@@ -10,8 +10,8 @@ How it is kept, in one place:
 - Candidate, baseline and stable get ``w``, ``w`` and ``100 - 2w`` per cent; so no step is beyond 50, where stable's own
   pods have no users left. The same number of pods on both sides, made and grown by the same action.
 - A baseline that is not ready holds the canary, and at last ends it as INCONCLUSIVE. So does one that runs what no pod
-  of stable ran (a tag that moved), and one of which no pod is ready while users are sent there: a new one would be
-  younger than the candidate. Nothing is ever compared with stable in its place.
+  of stable ran (a tag that moved), and one that is deleted, or of which no pod is ready while users are sent there:
+  a new one would be younger than the candidate. Nothing is ever compared with stable in its place.
 - It keeps its pods for the whole attempt, whatever becomes of stable's template. Another attempt makes both anew: what
   is adopted would be warm on one side alone.
 - Off traffic is off for both: a trip, a verdict, a deadline or an abort gives all to stable first. They are removed

@@ -191,6 +191,11 @@ def _bad_baseline(seen: Situation) -> Stop | None:
         return Stop(
             "INCONCLUSIVE", "stable has no ready pod that tells what it runs: no baseline can be made of it"
         )
+    if baseline.state is None and seen.step >= 0:
+        return Stop(
+            "INCONCLUSIVE",
+            "the baseline was deleted in mid-canary, and a new one would be younger than the candidate",
+        )
     if pod := baseline.stranger():
         runs = ", ".join(sorted(pod.digests)) or "an image without a digest"
         return Stop(

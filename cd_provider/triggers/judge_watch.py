@@ -95,17 +95,11 @@ class JudgeWatch:
                 log.info("%s: %s", self.gate.name, judged.line)
         if newest := max((at for one in series for at, _ in one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
-        if ticks and not self._lacks_baseline(series):
+        compared = any(tick.stable for tick in ticks) or not self.gate.fresh
+        if ticks and compared:
             self._tell(asked, self.judge, reading.unreachable)
         else:
             self._silent(asked, "; ".join(reading.missing) or "no new samples")
-
-    def _lacks_baseline(self, series: Iterable[Series]) -> bool:
-        """Say whether a baseline that was asked for shows nothing: silence, but for what spares the users."""
-        assert self.judge is not None
-        verdict = self.judge.verdict
-        bad = (verdict is not None and verdict.kind == "FAIL") or len(self.judge.trips) > self.state.trips
-        return self.gate.fresh and not bad and not any(one.side == "stable" for one in series)
 
     async def _begin(self, began_at: float) -> None:
         """Read what is usual here, and set the clock."""

@@ -188,6 +188,17 @@ async def test_one_that_dies_in_the_middle_takes_both_off_at_once(world: World) 
     )
 
 
+async def test_one_that_was_deleted_is_not_made_anew(world: World) -> None:
+    loop = when(world, 0, lambda: world.cluster.objects.pop(f"{DEPLOYMENTS}/shop-baseline"))
+
+    result = await run(world, loop)
+
+    assert result.kind == "INCONCLUSIVE"
+    assert "deleted in mid-canary" in result.line
+    assert world.cluster.split() == OFF
+    assert "shop-baseline" not in world.cluster.names("Deployment")
+
+
 async def test_a_crash_of_stables_own_image_does_not_fail_the_candidate(world: World) -> None:
     crashed = PodFault("shop-baseline-0", "Crashed", "exit code 1")
 
