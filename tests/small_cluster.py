@@ -105,6 +105,10 @@ class SmallCluster:
 
     # --- what tests ask ---------------------------------------------------------------------------------------
 
+    def forget(self, name: str) -> None:
+        """Delete a Deployment behind our back."""
+        del self.objects[f"{DEPLOYMENTS}/{name}"]
+
     def split(self) -> dict[str, int | None]:
         """Give the route's backends: Service → weight as it is written."""
         refs = self.objects[ROUTE]["spec"]["rules"][0]["backendRefs"]

@@ -79,13 +79,25 @@ def late_judges(gates: Sequence[AnyGate], max_s: float) -> list[str]:
 
 
 def crowded_steps(gates: Sequence[AnyGate], steps: Sequence[Step]) -> list[str]:
-    """Name the judges whose baseline, as large as the candidate, would leave stable less than nothing."""
-    most = max(step.weight for step in steps)
-    return [
+    """
+    Name the judges that could not compare: a fresh baseline has as much as the candidate, and stable what is left.
+
+    At 50 for both nothing is left, so that a judge beside stable would see nobody; beyond it there is no such split.
+    """
+    most, judges = max(step.weight for step in steps), [gate for gate in gates if isinstance(gate, JudgeGate)]
+    if most < 50 or not any(gate.fresh for gate in judges):
+        return []
+    idle = [
+        f"gate {gate.name!r} compares with stable, which has no users left at {most} % beside the fresh baseline of "
+        "another gate. Lower the last step, or give both the same baseline."
+        for gate in judges
+        if not gate.fresh
+    ]
+    return idle + [
         f"gate {gate.name!r} asks for a fresh baseline, which gets as much of the traffic as the candidate; the steps "
         f"go up to {most}, and 50 is the most that both can have. Lower the steps, or compare with stable."
-        for gate in gates
-        if isinstance(gate, JudgeGate) and gate.fresh and most > 50
+        for gate in judges
+        if gate.fresh and most > 50
     ]
 
 

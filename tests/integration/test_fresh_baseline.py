@@ -14,7 +14,7 @@ from cd_provider.exceptions import PermanentError
 from cd_provider.triggers.canary import CanaryTrigger, run_order
 from cd_provider.triggers.promote import run_promotion
 from tests.integration.deliveries import Shop, observed, until
-from tests.integration.test_canary import digest
+from tests.integration.test_canary import digest, first_event
 from tests.stack.load import Load
 
 FRESH = [gate.as_dict() for gate in parse_gates([judge(preset="demo", baseline="fresh")])]
@@ -65,7 +65,7 @@ async def test_a_bad_candidate_takes_the_baselines_share_back_too(
 
 async def test_an_abort_removes_both_and_fails_no_request(shop: Shop, load: Load, v1: str, v2: str) -> None:
     trigger = CanaryTrigger(order=shop.order(v2, steps=[(25, 60)], gates=FRESH, max_s=600).as_dict())
-    running = asyncio.create_task(anext(trigger.run()))  # type: ignore[arg-type]
+    running = asyncio.create_task(first_event(trigger))
     await until(lambda: shop.weights().get("shop-baseline") == 25)
 
     async with observed(shop) as seen:

@@ -121,3 +121,12 @@ def test_steps_leave_a_fresh_baseline_as_much_as_the_candidate(last: int, crowde
 
     assert bool(crowded_steps(parse_gates([judge(preset="demo", baseline="fresh")]), steps)) is crowded
     assert not crowded_steps(parse_gates([judge(preset="demo")]), steps)
+
+
+@pytest.mark.parametrize(("last", "idle"), [(49, False), (50, True)])
+def test_a_judge_beside_stable_needs_users_there(last: int, idle: bool) -> None:
+    gates = parse_gates([judge("old", preset="demo"), judge("new", preset="demo", baseline="fresh")])
+
+    found = crowded_steps(gates, parse_steps([last], step_s=60))
+
+    assert [text.startswith("gate 'old' compares with stable") for text in found] == [True] * idle

@@ -122,7 +122,8 @@ async def baseline_faults(world: World, **changed: Any) -> list[str]:
     """Give a plan's faults that speak of the baseline; there are others, since no Prometheus answers here."""
     with pytest.raises((PlanError, PlanUnavailableError)) as caught:
         await world.plan(gates=fresh(world), max_s=900, **changed)
-    return [fault for fault in caught.value.faults if "baseline" in fault]
+    error: Any = caught.value
+    return [fault for fault in error.faults if "baseline" in fault]
 
 
 async def test_what_stands_in_the_baselines_place_is_told(world: World) -> None:

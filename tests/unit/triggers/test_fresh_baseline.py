@@ -16,6 +16,7 @@ from cd_provider.exceptions import LeaseLostError
 from cd_provider.triggers import canary_loop, cleanup, promote_loop
 from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress
 from cd_provider.triggers.cleanup import leftovers, sweep, take_back
+from cd_provider.triggers.judge_watch import JudgeWatch
 from tests.small_cluster import DEPLOYMENTS, ROUTE, SERVICES, V1, V2
 from tests.unit.triggers.canary_world import World, fresh_judge, sides
 
@@ -125,6 +126,18 @@ def first_shift(world: World, number: int) -> int:
     return shifts[number]
 
 
+async def test_while_stable_is_promoted_the_judge_goes_on_beside_stables_old_pods(world: World) -> None:
+    await run(world)
+    loop, session = world.promotion(knows=True), world.session(knows=True)
+
+    (watch,) = loop.watches
+
+    assert isinstance(watch, JudgeWatch)
+    assert not watch.settings.fresh
+    assert (watch.sides().stable, len(watch.sides().stable_pods)) == ("shop", 4)
+    assert session.sides(fresh_judge(), []).stable_pods == ("shop-baseline-0", "shop-baseline-1")
+
+
 async def test_without_a_pass_promotion_leaves_the_baseline_where_it_is(world: World) -> None:
     world.watches[0].finding = Finding.FAILED
     loop = world.loop()
@@ -189,7 +202,7 @@ async def test_one_that_dies_in_the_middle_takes_both_off_at_once(world: World) 
 
 
 async def test_one_that_was_deleted_is_not_made_anew(world: World) -> None:
-    loop = when(world, 0, lambda: world.cluster.objects.pop(f"{DEPLOYMENTS}/shop-baseline"))
+    loop = when(world, 0, lambda: world.cluster.forget("shop-baseline"))
 
     result = await run(world, loop)
 

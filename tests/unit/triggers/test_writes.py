@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ async def taken_back() -> World:
         report(progress)
         if progress.step == 1 and progress.weight == 50:
             pod = next(one for one in world.cluster.pods() if one.name == "shop-candidate-0")
-            world.pods.instead[pod.name] = canary_loop.replace(pod, fault=crashed)
+            world.pods.instead[pod.name] = replace(pod, fault=crashed)
 
     loop.report = watching
     assert (await loop.run()).kind == "FAIL"
