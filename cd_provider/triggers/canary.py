@@ -154,9 +154,8 @@ async def _adopt(session: Session, order: CanaryOrder) -> dict[str, Any] | None:
     if ours and notes.get(names.ATTEMPT) == str(order.attempt):
         return await _go_on(session, order, Verdict.read(notes.get(names.VERDICT)))
     earlier = Verdict.read(notes.get(names.VERDICT))
-    alone = (
-        not order.fresh and await baseline_state(session) is None
-    )  # else both begin anew: both are cold then
+    # with a baseline both begin anew, so that both are cold
+    alone = not order.fresh and await baseline_state(session) is None
     if ours and alone and (earlier is None or earlier.kind != "FAIL"):
         log.info("adopting the candidate of an earlier attempt, at weight 0")
         await take_off(session.scene(order.asked.image), order.no_data_s)

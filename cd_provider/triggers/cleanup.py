@@ -74,9 +74,8 @@ async def baseline_state(session: Session) -> WorkloadState | None:
 
 
 async def _remove_baseline(session: Session) -> None:
-    with suppress(
-        ClusterRefusedError
-    ):  # somebody else's has its name, and stays; what is ours is gone by then
+    # somebody else's of its name stays; what is ours is gone by the time it is refused
+    with suppress(ClusterRefusedError):
         await session.baseline.remove()
 
 
