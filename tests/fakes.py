@@ -12,7 +12,7 @@ from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Reading, Sides
 from cd_provider.core.judge.silence import SIDES
 from cd_provider.core.message import ReleaseMessage
-from cd_provider.core.names import CANDIDATE, PREFIX, SIDE
+from cd_provider.core.names import ATTEMPT, CANDIDATE, PREFIX, SIDE
 from cd_provider.core.pod import PodFault, PodState
 from cd_provider.core.traffic import ALL_STABLE, Weights
 from cd_provider.core.workload import WorkloadState
@@ -157,10 +157,12 @@ class FakeWorkload:
 
 
 class FakeCandidate:
-    """A Candidate beside a FakeWorkload; ``rolls=False``: its pods never get ready."""
+    """A Candidate (or a baseline: ``side``) beside a FakeWorkload; ``rolls=False``: its pods never get ready."""
 
-    def __init__(self, stable: FakeWorkload | None = None, *, rolls: bool = True) -> None:
-        self.stable, self.rolls = stable or FakeWorkload(), rolls
+    def __init__(
+        self, stable: FakeWorkload | None = None, *, rolls: bool = True, side: str = CANDIDATE
+    ) -> None:
+        self.stable, self.rolls, self.side = stable or FakeWorkload(), rolls, side
         self.now: WorkloadState | None = None
         self.sizes: list[int] = []
         self.removed = 0
@@ -184,14 +186,23 @@ class FakeCandidate:
             0,
             0,
             images={},
-            labels={SIDE: CANDIDATE},
-            selector={SIDE: CANDIDATE},
-            uid="candidate",
+            labels={SIDE: self.side},
+            selector={SIDE: self.side},
+            uid=self.side,
         )
         notes = {**before.annotations, **annotations}
-        after = replace(before, images={**stable.images, **images}, wanted=replicas, annotations=notes)
+        images = self._images(before, {**stable.images, **images}, annotations)
+        after = replace(before, images=images, wanted=replicas, annotations=notes)
         self.now = _moved(after, before, self.rolls)
         return self.now.generation
+
+    def _images(
+        self, before: WorkloadState, made: Mapping[str, str], annotations: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """A baseline keeps what it was made from for its whole attempt."""
+        attempt = before.annotations.get(ATTEMPT)
+        same = attempt is not None and annotations.get(ATTEMPT, attempt) == attempt
+        return before.images if same and self.side != CANDIDATE else made
 
     async def remove(self) -> None:
         _raise_next(self.faults)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from cd_provider.core.names import CANDIDATE, SIDE
+from cd_provider.core.names import BASELINE, CANDIDATE, SIDE
 from cd_provider.core.pod import PodState, pod_state
 from cd_provider.core.template import candidate_selector, selects
 from cd_provider.core.workload import WorkloadRef
@@ -185,7 +185,7 @@ class WatchedPods:
     """
     A door ``Pods``: the two sides of one workload, out of a watch on its whole namespace.
 
-    :param stable_selector: the labels that stable's pods have; ``candidate_selector`` likewise.
+    :param stable_selector: the labels that stable's pods have; ``candidate_selector``, ``baseline_selector`` likewise.
     :param container: the container whose image is delivered.
     """
 
@@ -196,9 +196,11 @@ class WatchedPods:
         container: str,
         stable_selector: Mapping[str, str],
         candidate_selector: Mapping[str, str],
+        baseline_selector: Mapping[str, str] | None = None,
     ) -> None:
         self._watch, self._container = watch, container
-        self._stable, self._candidate = dict(stable_selector), dict(candidate_selector)
+        self._chosen = {CANDIDATE: dict(candidate_selector), BASELINE: dict(baseline_selector or {})}
+        self._stable = dict(stable_selector)
         self._changed = asyncio.Event()
         self._disowned: set[str] = set()
 
@@ -266,7 +268,7 @@ class WatchedPods:
         if pod["metadata"].get("uid") in self._disowned:
             return False
         labels = pod["metadata"].get("labels") or {}
-        chosen = self._candidate if labels.get(SIDE) == CANDIDATE else self._stable
+        chosen = self._chosen.get(labels.get(SIDE, ""), self._stable)
         return bool(chosen) and selects({"matchLabels": chosen}, labels)
 
     def _restarted(self, pod: str, container: str) -> bool:
@@ -280,10 +282,10 @@ async def open_pods(
     hook: ClusterHook, ref: WorkloadRef, *, container: str, selector: Mapping[str, str]
 ) -> AsyncIterator[WatchedPods]:
     """
-    Open the pods of a workload and of its candidate.
+    Open the pods of a workload, of its candidate and of its baseline.
 
     :param container: the container whose image is delivered.
-    :param selector: stable's, as ``WorkloadState.selector`` gives it; the candidate's follows from it.
+    :param selector: stable's, as ``WorkloadState.selector`` gives it; the others' follow from it.
     """
     async with shared_watch(hook.client, hook.kubernetes_conn_id, ref.namespace) as watch:
         pods = WatchedPods(
@@ -291,6 +293,7 @@ async def open_pods(
             container=container,
             stable_selector=selector,
             candidate_selector=candidate_selector(selector),
+            baseline_selector=candidate_selector(selector, BASELINE),
         )
         watch.listeners.add(pods.listen)
         try:

@@ -44,7 +44,12 @@ WORKLOAD_PERMISSIONS = (
     *allow(
         "apps", "deployments", "patch", "give stable the promoted image; size the candidate, note its step"
     ),
-    *allow("apps", "deployments", "create update delete", "make, move and remove the candidate"),
+    *allow(
+        "apps",
+        "deployments",
+        "create update delete",
+        "make, move and remove the candidate (and a fresh baseline)",
+    ),
     *allow(
         "", "pods", "get list watch", "see within a second whether pods start, run what was asked, stay up"
     ),
@@ -54,7 +59,12 @@ ROUTE_PERMISSIONS = (
     *allow("gateway.networking.k8s.io", "httproutes", "get", "read the split, and whether it is in force"),
     *allow("gateway.networking.k8s.io", "httproutes", "patch", "shift traffic"),
     *allow("", "services", "get list", "find the Service that the route and stable share"),
-    *allow("", "services", "create update delete", "make, move and remove the candidate's Service"),
+    *allow(
+        "",
+        "services",
+        "create update delete",
+        "make, move and remove the candidate's Service (and a baseline's)",
+    ),
 )
 LOCK_PERMISSIONS = allow(
     "coordination.k8s.io", "leases", "get create update delete", "hold the lock: one delivery per workload"

@@ -8,8 +8,9 @@ acts on what it remembers having done.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cd_provider.core.baseline import Baseline
 from cd_provider.core.finding import Finding, GateState, sentence
 from cd_provider.core.gate import AnyGate
 from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S
@@ -44,6 +45,20 @@ class CanaryPlan:
     candidate_min: int = 1
     override: bool = False
 
+    @property
+    def fresh(self) -> bool:
+        """Whether a baseline stands beside the candidate: see :mod:`cd_provider.core.baseline`."""
+        return any(isinstance(gate, JudgeGate) and gate.fresh for gate in self.gates)
+
+    def beside_stable(self) -> CanaryPlan:
+        """Give the same without a baseline: its judges compare with stable's own pods."""
+        plain = (replace(one, baseline="stable") if isinstance(one, JudgeGate) else one for one in self.gates)
+        return replace(self, gates=tuple(plain))
+
+    def weights(self, step: int) -> Weights:
+        """Give the split of a step."""
+        return Weights.of(self.steps[step].weight, fresh=self.fresh)
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -54,8 +69,9 @@ class Situation:
     :param step_started: when that step's weight was first in force, epoch seconds; None before.
     :param created_at: when this attempt's candidate was made.
     :param stable_replicas: what stable wants now.
-    :param ready_since: since when the candidate has as many ready pods as it wants; None when it has not.
+    :param ready_since: since when the candidate (and the baseline) has as many ready pods as it wants; None when not.
     :param blind_since: since when the cluster itself gives no answer; None when it does.
+    :param baseline: None where none is asked for.
     :param trips: how often it was taken off traffic to return later. :param back_at: when it may, epoch seconds.
     """
 
@@ -70,20 +86,21 @@ class Situation:
     gates: Sequence[GateState]
     ready_since: float | None = None
     blind_since: float | None = None
+    baseline: Baseline | None = None
     trips: int = 0
     back_at: float = 0.0
 
 
 @dataclass(frozen=True)
 class Resize:
-    """Give the candidate this many pods."""
+    """Give the candidate this many pods, and the baseline as many where one is asked for."""
 
     replicas: int
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Give the candidate this share of the traffic; ``step`` is noted down before."""
+    """Give the candidate this share of the traffic, and a baseline as much; ``step`` is noted down before."""
 
     step: int
     weight: int
@@ -134,6 +151,7 @@ def decide(plan: CanaryPlan, seen: Situation) -> Action:
     return (
         bad_pods(plan, seen)
         or bad_gates(plan.gates, seen.gates)
+        or _bad_baseline(seen)
         or _out_of_time(plan, seen)
         or _tripped(plan, seen)
         or _not_ready(plan, seen)
@@ -169,6 +187,35 @@ def bad_gates(gates: Sequence[AnyGate], states: Sequence[GateState]) -> Stop | N
     return None
 
 
+def _bad_baseline(seen: Situation) -> Stop | None:
+    """End it where what the candidate is compared with cannot be trusted, or is gone: that convicts nobody."""
+    baseline = seen.baseline
+    if baseline is None or seen.blind_since is not None:
+        return None
+    if baseline.state is None and not baseline.allowed:
+        return Stop(
+            "INCONCLUSIVE", "stable has no ready pod that tells what it runs: no baseline can be made of it"
+        )
+    if baseline.state is None and seen.step >= 0:
+        return Stop(
+            "INCONCLUSIVE",
+            "the baseline was deleted in mid-canary, and a new one would be younger than the candidate",
+        )
+    if pod := baseline.stranger():
+        runs = ", ".join(sorted(pod.digests)) or "an image without a digest"
+        return Stop(
+            "INCONCLUSIVE",
+            f"pod {pod.name} of the baseline runs {runs}, which no pod of stable ran when it was made",
+        )
+    if seen.weights.baseline > 0 and not baseline.alive:
+        return Stop(
+            "INCONCLUSIVE",
+            f"no pod of the baseline is ready while it has {seen.weights.baseline} % of the traffic: nothing as young "
+            "is left to compare with",
+        )
+    return None
+
+
 def _tripped(plan: CanaryPlan, seen: Situation) -> Action | None:
     """Spare the users at once when a judge says so; once the candidate may return."""
     if seen.step >= 0:
@@ -179,7 +226,7 @@ def _tripped(plan: CanaryPlan, seen: Situation) -> Action | None:
     left = seen.back_at - seen.now
     if left <= 0:
         return None
-    if seen.weights.candidate > 0:
+    if seen.weights.ours > 0:
         return Away("", left)
     return Hold("off traffic after many errors; it returns to the first step", left_s=left)
 
@@ -217,6 +264,8 @@ def _not_ready(plan: CanaryPlan, seen: Situation) -> Action | None:
     state = seen.candidate
     if state is None or state.wanted < wanted:
         return Resize(wanted)
+    if seen.baseline and seen.baseline.wanted < state.wanted:
+        return Resize(state.wanted)
     if state.stalled:
         return Stop("FAIL", f"the candidate's pods do not become ready: {state.stalled}")
     ready = sum(pod.serves for pod in seen.pods)
@@ -227,8 +276,15 @@ def _not_ready(plan: CanaryPlan, seen: Situation) -> Action | None:
                     "FAIL", f"{ready} of {wanted} pods are ready after {state.progress_deadline_s:.0f} s"
                 )
             return Hold(f"{ready} of {wanted} pods are ready")
+        if seen.baseline and (missing := seen.baseline.short_of(wanted)):
+            if seen.now - seen.created_at > state.progress_deadline_s:
+                return Stop("INCONCLUSIVE", f"{missing} after {state.progress_deadline_s:.0f} s")
+            return Hold(missing)
         return _settling(seen) if seen.weights.candidate == 0 else None
-    return Hold(f"{ready} of {wanted} pods are ready") if ready < wanted else None
+    if ready < wanted:
+        return Hold(f"{ready} of {wanted} pods are ready")
+    missing = seen.baseline.short_of(wanted) if seen.baseline else ""
+    return Hold(missing) if missing else None
 
 
 def _settling(seen: Situation) -> Hold | None:
@@ -256,9 +312,8 @@ def _grow(plan: CanaryPlan, seen: Situation) -> Resize | None:
 
 def _drifted(plan: CanaryPlan, seen: Situation) -> Action | None:
     step = max(seen.step, 0)
-    weight = plan.steps[step].weight
-    if seen.step < 0 or seen.step_started is None or seen.weights != Weights.of(weight):
-        return Shift(step, weight)
+    if seen.step < 0 or seen.step_started is None or seen.weights != plan.weights(step):
+        return Shift(step, plan.steps[step].weight)
     return None
 
 
@@ -296,4 +351,6 @@ def _next(plan: CanaryPlan, seen: Situation) -> Action:
     ready = sum(pod.serves for pod in seen.pods)
     if ready < wanted:
         return Hold(f"{ready} of {wanted} pods are ready for {following.weight} %")
+    if seen.baseline and (missing := seen.baseline.short_of(wanted)):
+        return Hold(f"{missing} for {following.weight} %")
     return Shift(seen.step + 1, following.weight)

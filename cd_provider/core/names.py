@@ -10,7 +10,7 @@ from typing import Any
 FIELD_MANAGER = "cd-provider"
 PREFIX = "cd-provider/"
 
-SIDE = PREFIX + "side"  # label: "candidate"
+SIDE = PREFIX + "side"  # label: "candidate" or "baseline"
 RELEASE = PREFIX + "release"  # label and annotation: the release's short id
 APP = PREFIX + "app"  # label
 DELIVERY = PREFIX + "delivery"  # annotation: which delivery (Dag run and group) made this
@@ -23,19 +23,33 @@ STEP_STARTED = (
 STABLE_BEFORE = PREFIX + "stable-before"  # annotation: JSON, what has to come back on abort
 VERDICT = PREFIX + "verdict"  # annotation: JSON, the stored verdict
 RECORD = PREFIX + "record"  # annotation on stable: JSON, what was released and what was before
+ROUTE_BASELINE = PREFIX + "route-baseline"  # annotation on the route: which of its backends is our baseline
 INSTANCE = PREFIX + "instance"  # annotation on the lease: which process of the holder writes
 
 RECORD_KEY = "judge_record"  # XCom of the canary's task
 PAGES = "/cd-provider"  # where Airflow's API server has our pages
 
 CANDIDATE = "candidate"
-SUFFIX = "-candidate"
+BASELINE = "baseline"  # stable's own image beside the candidate, as young as it
+RUNS = (
+    PREFIX + "runs"
+)  # annotation on the baseline: digests that stable's pods ran when it was made, comma-separated
 LEASE_S = 120
+
+
+def side_name(name: str, side: str) -> str:
+    """Name what belongs to a side of ``name`` that we made: ``candidate`` or ``baseline``."""
+    return f"{name}-{side}"
 
 
 def candidate_name(name: str) -> str:
     """Name what belongs to the candidate of ``name``."""
-    return name + SUFFIX
+    return side_name(name, CANDIDATE)
+
+
+def baseline_name(name: str) -> str:
+    """Name what belongs to the baseline of ``name``."""
+    return side_name(name, BASELINE)
 
 
 def lease_name(kind: str, name: str) -> str:

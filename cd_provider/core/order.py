@@ -8,6 +8,7 @@ from typing import Any
 
 from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.gate import AnyGate, parse_gates
+from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.names import short_hash
 from cd_provider.core.release import Release, Target
 from cd_provider.core.traffic import Step
@@ -68,6 +69,11 @@ class CanaryOrder:
     def where(self) -> Target:
         """Where it goes."""
         return Target(**self.target)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a baseline is asked for."""
+        return any(isinstance(gate, JudgeGate) and gate.fresh for gate in parse_gates(self.gates))
 
     @property
     def gates_hash(self) -> str:

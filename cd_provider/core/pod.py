@@ -34,7 +34,7 @@ class PodState:
     """One pod at one moment."""
 
     name: str
-    side: str | None  # "candidate", or None for stable's
+    side: str | None  # "candidate", "baseline", or None for stable's
     ready: bool
     deleting: bool
     restarts: int

@@ -10,7 +10,7 @@ from cd_provider.core.gate import AnyGate
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.names import CANDIDATE, RECORD, SIDE, candidate_name
 from cd_provider.core.release import Record, Release
-from cd_provider.core.template import is_candidate
+from cd_provider.core.template import is_side
 from cd_provider.core.traffic import Step
 from cd_provider.core.workload import WorkloadState
 from cd_provider.exceptions import ArgumentError
@@ -39,17 +39,17 @@ def pick_container(images: Mapping[str, str], container: str | None, *, where: s
     return container
 
 
-def strangers(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def strangers(found: Sequence[Mapping[str, Any]], side: str = CANDIDATE) -> list[str]:
     """
-    Name what stands in the candidate's place and was not made by us.
+    Name what stands in the candidate's place (or the baseline's) and was not made by us.
 
-    :param found: objects of the names that the candidate needs, as they are.
+    :param found: objects of the names that the side needs, as they are.
     """
     return [
         f"{one['kind']} {one['metadata']['name']} in {one['metadata']['namespace']} is not ours: it lacks the label "
-        f"{SIDE}={CANDIDATE}. The candidate needs this name; rename or delete that object."
+        f"{SIDE}={side}. The {side} needs this name; rename or delete that object."
         for one in found
-        if not is_candidate(one)
+        if not is_side(one, side)
     ]
 
 
@@ -75,6 +75,29 @@ def late_judges(gates: Sequence[AnyGate], max_s: float) -> list[str]:
         f"give it {least + DECIDES_S:g} s or more."
         for gate in gates
         if isinstance(gate, JudgeGate) and max_s < (least := gate.settings(max_s=max_s).least_s) + DECIDES_S
+    ]
+
+
+def crowded_steps(gates: Sequence[AnyGate], steps: Sequence[Step]) -> list[str]:
+    """
+    Name the judges that could not compare: a fresh baseline has as much as the candidate, and stable what is left.
+
+    At 50 for both nothing is left, so that a judge beside stable would see nobody; beyond it there is no such split.
+    """
+    most, judges = max(step.weight for step in steps), [gate for gate in gates if isinstance(gate, JudgeGate)]
+    if most < 50 or not any(gate.fresh for gate in judges):
+        return []
+    idle = [
+        f"gate {gate.name!r} compares with stable, which has no users left at {most} % beside the fresh baseline of "
+        "another gate. Lower the last step, or give both the same baseline."
+        for gate in judges
+        if not gate.fresh
+    ]
+    return idle + [
+        f"gate {gate.name!r} asks for a fresh baseline, which gets as much of the traffic as the candidate; the steps "
+        f"go up to {most}, and 50 is the most that both can have. Lower the steps, or compare with stable."
+        for gate in judges
+        if gate.fresh and most > 50
     ]
 
 

@@ -10,25 +10,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cd_provider.core.names import ROUTE_BASELINE
 from cd_provider.core.template import selects
 from cd_provider.core.traffic import ALL_STABLE, Weights
 from cd_provider.exceptions import RouteError
 
 Json = Mapping[str, Any]
+OURS = ("candidate", "baseline")  # the sides that we made
 
 
 @dataclass(frozen=True)
 class Sides:
-    """The two Services that share a route's traffic; both are in ``namespace``."""
+    """
+    The Services that share a route's traffic; all are in ``namespace``.
+
+    :param baseline: the third one, where it is known to be ours. Else only a route that bears our mark
+        (:data:`~cd_provider.core.names.ROUTE_BASELINE`) tells it from somebody's Service of that name.
+    :param fresh: whether a shift makes the baseline a backend.
+    """
 
     namespace: str
     stable: str
     candidate: str
+    baseline: str | None = None
+    fresh: bool = False
 
     def of(self, ref: Json, *, route: Json) -> str | None:
-        """Say which side a backend is: ``"stable"``, ``"candidate"``, or None for somebody else's."""
+        """Say which side a backend is: ``stable``, ``candidate``, ``baseline``, or None for somebody else's."""
         name = service_of(ref, route=route, namespace=self.namespace)
-        return {self.stable: "stable", self.candidate: "candidate"}.get(name or "")
+        if name is None:
+            return None
+        marked = (route["metadata"].get("annotations") or {}).get(ROUTE_BASELINE)
+        names = {self.stable: "stable", self.candidate: "candidate"}
+        return names.get(name) or ("baseline" if name in (self.baseline, marked) else None)
 
 
 def service_of(ref: Json, *, route: Json, namespace: str) -> str | None:
@@ -121,23 +135,31 @@ def read_weights(route: Json, sides: Sides) -> Weights:
     Rules that disagree give the largest share of each side: together more than 100, so a split that nobody
     asked for, and that ``shift`` mends.
     """
-    shares = [_share(route, refs, sides) for _, refs in rules_of(route)]
-    split = [one for one in shares if one is not None]
+    split = [one for _, refs in rules_of(route) if (one := _share(route, refs, sides)) is not None]
     if not any(named for _, named in split):
         return ALL_STABLE
-    return Weights(max(100 - share for share, _ in split), max(share for share, _ in split))
+    return Weights(
+        max(weights.stable for weights, _ in split),
+        max(weights.candidate for weights, _ in split),
+        max(weights.baseline for weights, _ in split),
+    )
 
 
-def _share(route: Json, refs: Sequence[Json], sides: Sides) -> tuple[int, bool] | None:
-    """Give the candidate's percentage and whether it is named at all; None for a rule of others."""
+def _share(route: Json, refs: Sequence[Json], sides: Sides) -> tuple[Weights, bool] | None:
+    """Give one rule's split, and whether something of ours is named at all; None for a rule of others."""
     weights = {sides.of(ref, route=route): int(ref.get("weight", 1)) for ref in refs}
-    if not {"stable", "candidate"} & set(weights):
+    if not {"stable", *OURS} & set(weights):
         return None
-    stable, candidate = weights.get("stable", 0), weights.get("candidate", 0)
-    if candidate == 0:
-        return 0, "candidate" in weights
-    share = round(100 * candidate / (stable + candidate))
-    return (100 if stable == 0 else min(99, max(1, share))), True
+    whole = sum(weights.get(side, 0) for side in ("stable", *OURS))
+    candidate, baseline = (_percent(weights.get(side, 0), whole) for side in OURS)
+    return Weights(100 - candidate - baseline, candidate, baseline), bool(set(OURS) & set(weights))
+
+
+def _percent(weight: int, whole: int) -> int:
+    """Give a weight in percent; a little is not nothing, and nearly all is not all."""
+    if weight in (0, whole):
+        return 100 if weight else 0
+    return min(99, max(1, round(100 * weight / whole)))
 
 
 # --- small things -------------------------------------------------------------------------------------------

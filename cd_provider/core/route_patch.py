@@ -1,5 +1,5 @@
 """
-The JSON patches that move an HTTPRoute's traffic between stable and candidate.
+The JSON patches that move an HTTPRoute's traffic between stable, candidate and baseline.
 
 A rule's ``backendRefs`` are an atomic list, which server-side apply would take over whole; so each change is
 a JSON patch that first tests what was read.
@@ -13,77 +13,82 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cd_provider.core.names import PREFIX, short_hash
-from cd_provider.core.route import Json, Sides, check_route, rules_of, sides_of
+from cd_provider.core.names import PREFIX, ROUTE_BASELINE, short_hash
+from cd_provider.core.route import OURS, Json, Sides, check_route, rules_of, sides_of
 from cd_provider.core.traffic import ALL_STABLE, Weights
 
 ROUTE_BEFORE = PREFIX + "route-before"  # annotation: JSON, stable's own weight in each rule before us
-_BEFORE_PATH = "/metadata/annotations/" + ROUTE_BEFORE.replace("/", "~1")
 
 
 def shift_patch(route: Json, sides: Sides, weights: Weights) -> list[dict[str, Any]]:
     """
     Give the JSON patch that sets the split in every rule that names stable; empty when it is as asked.
 
-    The candidate becomes a backend where it is none, as a copy of stable's whole entry under its own name.
-    Stable's own weight is noted down first. Taking traffic off never fails on how others changed the route
-    since: only the candidate's entries are then moved.
+    The candidate (and the baseline, where one is asked for) becomes a backend where it is none, as a copy of stable's
+    whole entry under its own name. Stable's own weight is noted down first. Taking traffic off never fails on how
+    others changed the route since: only our own entries are then moved.
 
-    :raises RouteError: the route cannot be split; never when the candidate, already a backend, gets 0.
+    :raises RouteError: the route cannot be split; never when what we made, already a backend, gets 0.
     """
     off = takes_off(route, sides, weights)
     if not off:
         check_route(route, sides)
     changed, before = {}, _before(route)
     for index, refs in rules_of(route):
-        seen = sides_of(route, refs, sides)
-        if not ({"candidate"} if off else {"stable", "candidate"}) & set(seen):
+        seen = set(sides_of(route, refs, sides))
+        if not seen & ({*OURS} if off else {"stable", *OURS}):
             continue
-        if "candidate" not in seen:
+        if not seen & {*OURS}:
             before.append([_fingerprint(route, index), _weight_of_stable(route, refs, sides)])
-        changed[index] = _split(route, refs, sides, weights)
-    return _patch(route, changed, before)
+        changed[index] = _split(route, refs, sides, weights, off=off)
+    marked = sides.baseline if sides.fresh and not off else _marked(route)
+    return _patch(route, changed, before, marked)
 
 
 def takes_off(route: Json, sides: Sides, weights: Weights) -> bool:
-    """Say whether this split takes a candidate off traffic that the route already names."""
-    return weights.candidate == 0 and _has_candidate(route, sides)
+    """Say whether this split takes what we made off traffic where the route already names it."""
+    return weights.ours == 0 and _has_ours(route, sides)
 
 
 def is_touched(route: Json, sides: Sides) -> bool:
-    """Say whether something of ours is in the route: the candidate as a backend, or our note."""
-    return bool(_before(route)) or _has_candidate(route, sides)
+    """Say whether something of ours is in the route: candidate or baseline as a backend, or a note."""
+    return bool(_before(route)) or bool(_marked(route)) or _has_ours(route, sides)
 
 
 def reset_patch(route: Json, sides: Sides) -> list[dict[str, Any]]:
-    """Give the JSON patch that takes the candidate's entries and our note away; empty when there are none."""
+    """Give the JSON patch that takes our entries and notes away; empty when there are none."""
     changed, before = {}, _before(route)
     for index, refs in rules_of(route):
-        seen, mark = sides_of(route, refs, sides), _fingerprint(route, index)
+        seen, mark = set(sides_of(route, refs, sides)), _fingerprint(route, index)
         noted = next((entry for entry in before if entry[0] == mark), None)
-        if "candidate" not in seen and not (noted and "stable" in seen):
+        if not seen & {*OURS} and not (noted and "stable" in seen):
             continue
         if noted:
             before.remove(noted)
-        whole = _split(route, refs, sides, ALL_STABLE)
-        kept = [ref for ref in whole if sides.of(ref, route=route) != "candidate"]
+        whole = _split(route, refs, sides, ALL_STABLE, off=True)
+        kept = [ref for ref in whole if sides.of(ref, route=route) not in OURS]
         changed[index] = [_own_weight(ref, route, sides, noted[1] if noted else None) for ref in kept]
-    return _patch(route, changed, [])
+    return _patch(route, changed, [], None)
 
 
-def _split(route: Json, refs: Sequence[Json], sides: Sides, weights: Weights) -> list[dict[str, Any]]:
-    parts = {"stable": weights.stable, "candidate": weights.candidate}
+def _split(
+    route: Json, refs: Sequence[Json], sides: Sides, weights: Weights, *, off: bool
+) -> list[dict[str, Any]]:
+    """Give a rule's backends in the asked split; of what we made, what is missing is added unless it goes ``off``."""
+    parts = {"stable": weights.stable, "candidate": weights.candidate, "baseline": weights.baseline}
     made = []
     for ref in refs:
         side = sides.of(ref, route=route)
         made.append({**ref, "weight": parts[side]} if side else dict(ref))
-    seen = sides_of(route, refs, sides)
-    for side, other in (("stable", "candidate"), ("candidate", "stable")):
+    seen: list[str | None] = sides_of(route, refs, sides)
+    added = () if off else (("candidate", "baseline") if sides.fresh else ("candidate",))
+    for side in ("stable", *added):
         if side not in seen:
-            at = seen.index(other)
+            at = max(place for place, one in enumerate(seen) if one)
             copied = {**made[at], "name": getattr(sides, side), "weight": parts[side]}
-            made.insert(at if side == "stable" else at + 1, copied)
-            seen = sides_of(route, made, sides)
+            place = seen.index(next(filter(None, seen))) if side == "stable" else at + 1
+            made.insert(place, copied)
+            seen.insert(place, side)
     return made
 
 
@@ -95,9 +100,14 @@ def _own_weight(ref: Json, route: Json, sides: Sides, weight: int | None) -> dic
 
 
 def _patch(
-    route: Json, changed: Mapping[int, list[dict[str, Any]]], before: list[list[Any]]
+    route: Json, changed: Mapping[int, list[dict[str, Any]]], before: list[list[Any]], marked: str | None
 ) -> list[dict[str, Any]]:
-    moves = [_annotate(route, before)] if before != _before(route) else []
+    notes: dict[str, str | None] = {}
+    if before != _before(route):
+        notes[ROUTE_BEFORE] = json.dumps(before, separators=(",", ":")) if before else None
+    if marked != _marked(route):
+        notes[ROUTE_BASELINE] = marked
+    moves = [_annotate(route, notes)] if notes else []
     for index, refs in changed.items():
         path, read = f"/spec/rules/{index}/backendRefs", route["spec"]["rules"][index]["backendRefs"]
         if refs != read:
@@ -111,20 +121,29 @@ def _patch(
     return [unchanged, *(operation for move in moves for operation in move)]
 
 
-def _annotate(route: Json, before: list[list[Any]]) -> list[dict[str, Any]]:
-    notes = route["metadata"].get("annotations")
-    text = json.dumps(before, separators=(",", ":"))
-    if not before:
+def _annotate(route: Json, notes: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """Write annotations; None removes one."""
+    read = route["metadata"].get("annotations")
+    if not read:
         return [
-            {"op": "test", "path": _BEFORE_PATH, "value": (notes or {})[ROUTE_BEFORE]},
-            {"op": "remove", "path": _BEFORE_PATH},
+            {"op": "test", "path": "/metadata/annotations", "value": None},
+            {"op": "add", "path": "/metadata/annotations", "value": dict(notes)},
         ]
-    if notes:
-        return [{"op": "add", "path": _BEFORE_PATH, "value": text}]
-    return [
-        {"op": "test", "path": "/metadata/annotations", "value": None},
-        {"op": "add", "path": "/metadata/annotations", "value": {ROUTE_BEFORE: text}},
-    ]
+    operations = []
+    for key, text in notes.items():
+        path = "/metadata/annotations/" + key.replace("/", "~1")
+        if text is None:
+            operations.append({"op": "test", "path": path, "value": read[key]})
+            operations.append({"op": "remove", "path": path})
+        else:
+            operations.append({"op": "add", "path": path, "value": text})
+    return operations
+
+
+def _marked(route: Json) -> str | None:
+    """Read which backend is noted down as our baseline."""
+    found: str | None = (route["metadata"].get("annotations") or {}).get(ROUTE_BASELINE)
+    return found
 
 
 def _before(route: Json) -> list[list[Any]]:
@@ -141,8 +160,8 @@ def _weight_of_stable(route: Json, refs: Sequence[Json], sides: Sides) -> int | 
     return next((ref.get("weight") for ref in refs if sides.of(ref, route=route) == "stable"), None)
 
 
-def _has_candidate(route: Json, sides: Sides) -> bool:
-    return any("candidate" in sides_of(route, refs, sides) for _, refs in rules_of(route))
+def _has_ours(route: Json, sides: Sides) -> bool:
+    return any({*OURS} & {*sides_of(route, refs, sides)} for _, refs in rules_of(route))
 
 
 def _fingerprint(route: Json, index: int) -> str:

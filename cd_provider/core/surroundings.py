@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cd_provider.core.template import selects
+from cd_provider.core.traffic import Step
+from cd_provider.core.workload import candidate_replicas
 
 Json = Mapping[str, Any]
 
@@ -82,6 +84,27 @@ def autoscalers(found: Sequence[Json], *, kind: str, name: str) -> Iterator[str]
                 f"({spec.get('minReplicas', 1)} to {spec['maxReplicas']}); the candidate is sized by stable's and its "
                 "share of the traffic, and not scaled by load."
             )
+
+
+def fresh_baseline(stable: int, steps: Sequence[Step], *, autoscalers: bool) -> Iterator[str]:
+    """
+    Say what room a fresh baseline takes, and what its last step does to stable.
+
+    :param stable: replicas that stable wants now. :param autoscalers: whether its replicas are set by one.
+    """
+    last = max(steps, key=lambda step: step.weight)
+    pods = candidate_replicas(stable, weight=last.weight, least=1)
+    yield (
+        f"a fresh baseline doubles the room that the canary takes: at {last.weight} % {pods} pod(s) of the candidate "
+        f"and {pods} of the baseline, or as many as candidate_min says, beside stable's {stable}."
+    )
+    left = 100 - 2 * last.weight
+    if autoscalers and left < 50:
+        yield (
+            f"at {last.weight} % for candidate and baseline each {left} % is left for stable's own pods, and its "
+            f"autoscaler may shrink them; the promotion gives them {100 - last.weight} % at once. A lower last step is "
+            "kinder."
+        )
 
 
 def _selecting(found: Sequence[Json], misses: Callable[[Any], bool]) -> Iterator[str]:

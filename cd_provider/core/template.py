@@ -1,4 +1,8 @@
-"""The candidate, made from stable's own JSON: the same pods under other labels, a Service of their own."""
+"""
+The candidate, made from stable's own JSON: the same pods under other labels, a Service of their own.
+
+Where a baseline is asked for it is made in the same way; ``side`` says which of the two.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cd_provider.core.deployment import equalities
-from cd_provider.core.names import APP, ATTEMPT, CANDIDATE, PREFIX, RELEASE, SIDE, SUFFIX, candidate_name
+from cd_provider.core.names import APP, ATTEMPT, CANDIDATE, PREFIX, RELEASE, SIDE, side_name
 from cd_provider.exceptions import ArgumentError
 
 _LABEL_MAX = 63
@@ -20,14 +24,15 @@ _NOT_COPIED = (
 )  # fmt: skip
 
 
-def suffixed(value: str) -> str:
-    """Give a label's value the candidate's suffix; a long one is shortened and told apart by a hash."""
+def suffixed(value: str, side: str = CANDIDATE) -> str:
+    """Give a label's value the side's suffix; a long one is shortened and told apart by a hash."""
+    suffix = f"-{side}"
     if not value:
-        return CANDIDATE
-    if len(value) + len(SUFFIX) <= _LABEL_MAX:
-        return value + SUFFIX
+        return side
+    if len(value) + len(suffix) <= _LABEL_MAX:
+        return value + suffix
     mark = hashlib.sha256(value.encode()).hexdigest()[:8]
-    return value[: _LABEL_MAX - len(SUFFIX) - len(mark) - 1].rstrip("-_.") + f"-{mark}{SUFFIX}"
+    return value[: _LABEL_MAX - len(suffix) - len(mark) - 1].rstrip("-_.") + f"-{mark}{suffix}"
 
 
 def label_value(text: str) -> str:
@@ -38,13 +43,13 @@ def label_value(text: str) -> str:
     return f"{safe[:50]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-_.")
 
 
-def candidate_selector(selector: Mapping[str, str]) -> dict[str, str]:
+def candidate_selector(selector: Mapping[str, str], side: str = CANDIDATE) -> dict[str, str]:
     """Give the labels by which the candidate's pods are known, from those by which stable's are."""
-    return {**{key: suffixed(value) for key, value in selector.items()}, SIDE: CANDIDATE}
+    return {**{key: suffixed(value, side) for key, value in selector.items()}, SIDE: side}
 
 
 def candidate_labels(
-    stable: Mapping[str, Any], service: Mapping[str, Any] | None, *, app: str
+    stable: Mapping[str, Any], service: Mapping[str, Any] | None, *, app: str, side: str = CANDIDATE
 ) -> dict[str, str]:
     """
     Give the labels of the candidate's pods: stable's, with a suffix where stable's pods are chosen by them.
@@ -57,13 +62,13 @@ def candidate_labels(
     selector = stable["spec"]["selector"]
     labels = dict(stable["spec"]["template"].get("metadata", {}).get("labels") or {})
     chosen = set(equalities(selector)) | set((service or {}).get("spec", {}).get("selector") or {})
-    made = {key: suffixed(value) if key in chosen else value for key, value in labels.items()}
-    made |= {SIDE: CANDIDATE, APP: label_value(app)}
+    made = {key: suffixed(value, side) if key in chosen else value for key, value in labels.items()}
+    made |= {SIDE: side, APP: label_value(app)}
     if selects(selector, made) or not equalities(selector):
         raise ArgumentError(
             f"deployment/{stable['metadata']['name']}: its spec.selector {dict(selector)!r} cannot be told "
             f"apart from "
-            "the candidate's labels; expected at least one label in matchLabels."
+            f"the {side}'s labels; expected at least one label in matchLabels."
         )
     return made
 
@@ -94,6 +99,7 @@ def candidate_deployment(
     images: Mapping[str, str],
     replicas: int,
     annotations: Mapping[str, str],
+    side: str = CANDIDATE,
 ) -> dict[str, Any]:
     """
     Give the candidate's Deployment: stable's live pod template with other images, labels and size.
@@ -106,19 +112,19 @@ def candidate_deployment(
         apart.
     """
     name, spec = stable["metadata"]["name"], stable["spec"]
-    labels = candidate_labels(stable, service, app=app)
+    labels = candidate_labels(stable, service, app=app, side=side)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "name": candidate_name(name),
+            "name": side_name(name, side),
             "namespace": stable["metadata"]["namespace"],
-            "labels": _marks(app, annotations),
+            "labels": _marks(app, annotations, side),
             "annotations": dict(annotations),
         },
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": candidate_selector(equalities(spec["selector"]))},
+            "selector": {"matchLabels": candidate_selector(equalities(spec["selector"]), side)},
             "minReadySeconds": spec.get("minReadySeconds", 0),
             "progressDeadlineSeconds": spec.get("progressDeadlineSeconds", 600),
             "revisionHistoryLimit": 1,
@@ -131,13 +137,14 @@ def under_judgement(live: Mapping[str, Any], made: dict[str, Any]) -> dict[str, 
     """
     Keep the pods of a candidate that is being judged: stable's template may change meanwhile, they stay.
 
-    Another image, or another attempt, takes the template as it is now.
+    Another image, or another attempt, takes the template as it is now. A baseline keeps what it was made from for the
+    whole attempt, whatever image stable gets meanwhile.
 
     :param live: the candidate's Deployment as it is; ``made`` as it would be made anew.
     """
     attempts = [one["metadata"].get("annotations", {}).get(ATTEMPT) for one in (live, made)]
     same = attempts[0] == attempts[1] and attempts[0] is not None
-    if not same or _images(live) != _images(made):
+    if not same or (is_side(made, CANDIDATE) and _images(live) != _images(made)):
         return made
     return {**made, "spec": {**made["spec"], "template": live["spec"]["template"]}}
 
@@ -146,7 +153,9 @@ def _images(deployment: Mapping[str, Any]) -> dict[str, str]:
     return {one["name"]: one["image"] for one in deployment["spec"]["template"]["spec"]["containers"]}
 
 
-def candidate_service(service: Mapping[str, Any], *, app: str, selector: Mapping[str, str]) -> dict[str, Any]:
+def candidate_service(
+    service: Mapping[str, Any], *, app: str, selector: Mapping[str, str], side: str = CANDIDATE
+) -> dict[str, Any]:
     """
     Give the candidate's Service: stable's ports, the candidate's pods, an address of its own.
 
@@ -161,9 +170,9 @@ def candidate_service(service: Mapping[str, Any], *, app: str, selector: Mapping
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
-            "name": candidate_name(service["metadata"]["name"]),
+            "name": side_name(service["metadata"]["name"], side),
             "namespace": service["metadata"]["namespace"],
-            "labels": _marks(app, {}),
+            "labels": _marks(app, {}, side),
             "annotations": {key: text for key, text in notes.items() if not key.startswith(_NOT_COPIED)},
         },
         "spec": {
@@ -176,11 +185,16 @@ def candidate_service(service: Mapping[str, Any], *, app: str, selector: Mapping
 
 def is_candidate(raw: Mapping[str, Any]) -> bool:
     """Say whether an object carries the mark of what we made for a candidate."""
-    return bool((raw["metadata"].get("labels") or {}).get(SIDE) == CANDIDATE)
+    return is_side(raw, CANDIDATE)
 
 
-def _marks(app: str, annotations: Mapping[str, str]) -> dict[str, str]:
-    marks = {SIDE: CANDIDATE, APP: label_value(app)}
+def is_side(raw: Mapping[str, Any], side: str) -> bool:
+    """Say whether an object carries the mark of what we made for a side."""
+    return bool((raw["metadata"].get("labels") or {}).get(SIDE) == side)
+
+
+def _marks(app: str, annotations: Mapping[str, str], side: str) -> dict[str, str]:
+    marks = {SIDE: side, APP: label_value(app)}
     return {**marks, RELEASE: label_value(annotations[RELEASE])} if annotations.get(RELEASE) else marks
 
 

@@ -12,15 +12,26 @@ from cd_provider.exceptions import ArgumentError
 
 @dataclass(frozen=True)
 class Weights:
-    """Who gets how much of the traffic, in percent; always 100 together."""
+    """Who gets how much of the traffic, in percent; always 100 together. ``baseline``: 0 where none is asked for."""
 
     stable: int
     candidate: int
+    baseline: int = 0
 
     @classmethod
-    def of(cls, candidate: int) -> Weights:
-        """Give the candidate its share, stable the rest."""
-        return cls(100 - candidate, candidate)
+    def of(cls, candidate: int, *, fresh: bool = False) -> Weights:
+        """
+        Give the candidate its share, stable the rest.
+
+        :param fresh: a baseline gets as much as the candidate; at most 50 then.
+        """
+        baseline = candidate if fresh else 0
+        return cls(100 - candidate - baseline, candidate, baseline)
+
+    @property
+    def ours(self) -> int:
+        """What does not go to stable's own pods."""
+        return self.candidate + self.baseline
 
 
 ALL_STABLE = Weights(100, 0)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from cd_provider.core.gate import parse_gates
+from cd_provider.core.gate import AnyGate, parse_gates
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.order import IF_BUSY, CanaryOrder
 from cd_provider.core.override import Override
+from cd_provider.core.refuse import crowded_steps
 from cd_provider.core.release import PASSING
 from cd_provider.core.traffic import Step, parse_steps, templated
 from cd_provider.core.units import seconds, whole
@@ -35,7 +36,8 @@ class CanaryOperator(ReleaseOperator):
     retries apply. In each case but PASS, and OVERRIDE or OBSERVED in its place, the candidate is off traffic before
     Airflow hears of it. OBSERVED: every gate only observes, so that nothing was judged.
 
-    :param steps: (templated) rising shares in percent; ``{"weight": 50, "for_s": 120}`` sets a step's own time.
+    :param steps: (templated) rising shares in percent; ``{"weight": 50, "for_s": 120}`` sets a step's own time. With a
+        judge that asks for a fresh baseline up to 50.
     :param step_s: (templated) seconds of a step that says none itself.
     :param gates: (templated) what has to hold, such as ``[promql(…)]``; ``[]`` means pod health only.
     :param no_data_s: (templated) seconds for which silence is waited out before the candidate is taken off.
@@ -88,7 +90,9 @@ class CanaryOperator(ReleaseOperator):
         if not templated(override):
             Override.parse(override)
         if not templated(steps) and not templated(step_s):
-            parse_steps(steps, step_s=step_s)
+            parsed = parse_steps(steps, step_s=step_s)
+            if not templated(gates):
+                check_room(parse_gates(gates), parsed)
         if if_busy not in IF_BUSY:
             raise ArgumentError(f"if_busy: saw {if_busy!r}, expected one of {', '.join(IF_BUSY)}.")
         self.steps = steps
@@ -139,6 +143,7 @@ class CanaryOperator(ReleaseOperator):
         """Put together what the trigger is told, every value rendered and checked."""
         steps = parse_steps(self.steps, step_s=self.step_s)
         gates = parse_gates(self.gates)
+        check_room(gates, steps)
         no_data_s = seconds(self.no_data_s, name="no_data_s", least=5)
         max_s = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
         override = Override.parse(self.override)
@@ -203,6 +208,16 @@ _AFTER = {
     "BUSY": "Nothing was touched.",
     "LOST": "Another delivery has taken the lock over and cleans up; nothing more was written.",
 }
+
+
+def check_room(gates: Sequence[AnyGate], steps: Sequence[Step]) -> None:
+    """
+    Refuse steps that leave a baseline no share as large as the candidate's.
+
+    :raises ArgumentError: a judge asks for a fresh baseline, and a step is beyond 50.
+    """
+    if found := crowded_steps(gates, steps):
+        raise ArgumentError(" ".join(found))
 
 
 def canary_s(steps: Sequence[Step], *, no_data_s: float, max_s: Any) -> float:

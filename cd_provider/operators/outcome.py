@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from cd_provider.core.message import Outcome, ReleaseMessage
-from cd_provider.core.names import CANDIDATE, RECORD
+from cd_provider.core.names import RECORD
 from cd_provider.core.release import Record, Release
 from cd_provider.core.story import short_image, tell
 from cd_provider.exceptions import (
@@ -107,7 +107,7 @@ class ReleaseOutcomeOperator(ReleaseOperator):
             if record is None or record.state != "promoted" or record.release.get("delivery") != delivery:
                 return None
             asked = set(record.release.get("digests", ()))
-            pods = [pod for pod in await session.pods.states() if pod.side != CANDIDATE and not pod.deleting]
+            pods = [pod for pod in await session.pods.states() if pod.side is None and not pod.deleting]
             ready = [pod for pod in pods if pod.ready]
             if len(ready) >= state.wanted and all(pod.digests & asked for pod in ready):
                 image = short_image(Release.from_dict(record.release))

@@ -10,7 +10,7 @@ from cd_provider.core.gate import AnyGate, parse_gate, parse_gates
 from cd_provider.core.image import ImageFacts, ImageRef
 from cd_provider.core.message import Outcome
 from cd_provider.core.override import Override
-from cd_provider.core.refuse import blind_gates, late_judges
+from cd_provider.core.refuse import blind_gates, crowded_steps, late_judges
 from cd_provider.core.release import Release, check_app
 from cd_provider.core.story import planned, tell
 from cd_provider.core.traffic import Step, parse_steps
@@ -159,6 +159,7 @@ class ReleasePlanOperator(ReleaseOperator):
         no_data_s = faults.catch(lambda: seconds(self.no_data_s, name="no_data_s", least=5))
         steps = parse_steps(self.steps, step_s=self.step_s)
         faults.name(blind_gates(gates, steps))
+        faults.name(crowded_steps(gates, steps))
         if no_data_s is None:
             return steps, None
         needed = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cd_provider.core.gate import AnyGate, Gate
 from cd_provider.core.image import ImageFacts, ImageRef
 from cd_provider.core.judge_gate import JudgeGate
-from cd_provider.core.names import candidate_name
+from cd_provider.core.names import BASELINE, CANDIDATE, candidate_name, side_name
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.core.refuse import long_names, owners, pick_container, refusals, strangers
 from cd_provider.core.release import Release, Target
+from cd_provider.core.surroundings import fresh_baseline
 from cd_provider.core.traffic import Step
 from cd_provider.core.workload import WorkloadState
 from cd_provider.exceptions import ClusterNotFoundError, PlanError
@@ -52,6 +54,11 @@ class Asked:
     def judges(self) -> tuple[JudgeGate, ...]:
         """Those of the gates that compare."""
         return tuple(gate for gate in self.gates if isinstance(gate, JudgeGate))
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """What is made beside stable."""
+        return (CANDIDATE, BASELINE) if any(gate.fresh for gate in self.judges) else (CANDIDATE,)
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,20 @@ async def check_cluster(asked: Asked, faults: Faults) -> Surroundings | None:
             stable_may_be_broken=asked.stable_may_be_broken, gitops_ignores_us=asked.gitops_ignores_us,
         ))  # fmt: skip
         service = await faults.wait_for(_check_route(client, target, state))
-        faults.name(await faults.wait_for(_check_names(client, target, service)) or [])
+        faults.name(await faults.wait_for(_check_names(client, target, service, asked.sides)) or [])
         around = await faults.wait_for(
             hints(client, target, service=service, app=asked.release.app, lacking=lacking)
         )
         pods = await faults.wait_for(_pods(client, target, state)) if asked.judges else None
-        return Surroundings(container, service, around or [], pods or ())
+        return Surroundings(container, service, [*(around or []), *_room(asked, state, around)], pods or ())
+
+
+def _room(asked: Asked, state: WorkloadState, around: Sequence[str] | None) -> list[str]:
+    """Say what a fresh baseline takes; nothing where none is asked for."""
+    if BASELINE not in asked.sides or not asked.steps:
+        return []
+    scaled = any(hint.startswith("HorizontalPodAutoscaler") for hint in around or ())
+    return list(fresh_baseline(state.wanted, asked.steps, autoscalers=scaled))
 
 
 async def _pods(client: ClusterClient, target: Target, state: WorkloadState) -> tuple[str, ...]:
@@ -158,17 +173,20 @@ async def _check_route(client: ClusterClient, target: Target, state: WorkloadSta
     return service
 
 
-async def _check_names(client: ClusterClient, target: Target, service: str | None) -> list[str]:
-    """Say what keeps the candidate's objects from having the names that they need."""
+async def _check_names(
+    client: ClusterClient, target: Target, service: str | None, sides: Sequence[str]
+) -> list[str]:
+    """Say what keeps the candidate's objects (and the baseline's) from having the names that they need."""
     ref = target.ref
     stable = {"Deployment": ref.name, **({"Service": service} if service else {})}
-    found = await asyncio.gather(
-        *(
-            _find(client, COLLECTIONS[kind].format(ref.namespace), candidate_name(stable[kind]))
-            for kind in stable
+    faults = long_names(stable)  # the candidate's are the longest
+    for side in sides:
+        paths = (
+            (COLLECTIONS[kind].format(ref.namespace), side_name(name, side)) for kind, name in stable.items()
         )
-    )
-    return [*long_names(stable), *strangers([one for one in found if one is not None])]
+        found = await asyncio.gather(*(_find(client, *path) for path in paths))
+        faults += strangers([one for one in found if one is not None], side)
+    return faults
 
 
 async def _find(client: ClusterClient, collection: str, name: str) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from cd_provider.core.story import tell
 from cd_provider.core.traffic import ALL_STABLE
 from cd_provider.exceptions import (
     ClusterForbiddenError,
+    ClusterRefusedError,
     LeaseLostError,
     PermanentError,
     ReleaseBusyError,
@@ -28,7 +29,7 @@ from cd_provider.exceptions import (
 )
 from cd_provider.triggers.background import carry_through
 from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress
-from cd_provider.triggers.cleanup import leftovers, take_back
+from cd_provider.triggers.cleanup import baseline_state, leftovers, take_back
 from cd_provider.triggers.record_keeper import RecordKeeper
 from cd_provider.triggers.reporter import Reporter
 from cd_provider.triggers.scene import take_off
@@ -102,8 +103,9 @@ class CanaryTrigger(BaseTrigger):
 def _session(order: CanaryOrder) -> Any:
     asked = order.asked
     return open_session(
-        order.where, app=asked.app, delivery=asked.delivery, attempt=order.attempt, about=asked.about
-    )
+        order.where, app=asked.app, delivery=asked.delivery, attempt=order.attempt, about=asked.about,
+        fresh=order.fresh,
+    )  # fmt: skip
 
 
 def _kind_of(err: PermanentError) -> str:
@@ -160,7 +162,9 @@ async def _adopt(session: Session, order: CanaryOrder) -> dict[str, Any] | None:
     if ours and notes.get(names.ATTEMPT) == str(order.attempt):
         return await _go_on(session, order, Verdict.read(notes.get(names.VERDICT)))
     earlier = Verdict.read(notes.get(names.VERDICT))
-    if ours and (earlier is None or earlier.kind != "FAIL"):
+    # with a baseline both begin anew, so that both are cold
+    alone = not order.fresh and await baseline_state(session) is None
+    if ours and alone and (earlier is None or earlier.kind != "FAIL"):
         log.info("adopting the candidate of an earlier attempt, at weight 0")
         await take_off(session.scene(order.asked.image), order.no_data_s)
     elif (holder := await leftovers(session)) is not None:
@@ -201,6 +205,11 @@ async def _may_begin(session: Session, order: CanaryOrder) -> None:
 
         opening = ReleaseWindow.parse(order.window).look(datetime.now(UTC))
         found += [] if opening.open else [f"the release window is closed: {opening.reason}"]
+    if order.fresh:
+        try:
+            await session.baseline.state()
+        except ClusterRefusedError as err:
+            found.append(str(err))
     if found:
         await session.lease.release()
         raise PermanentError(" ".join(found))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cd_provider.core import names
+from cd_provider.core.baseline import Baseline, write_runs
 from cd_provider.core.canary import (
     Action,
     Away,
@@ -102,8 +103,11 @@ class CanaryLoop:
     async def begin(self) -> None:
         """Start an adopted candidate of an earlier attempt at its first step, or go on after a restart."""
         state = await self.scene.candidate.state()
-        left = [pod for pod in await self.scene.pods.states() if pod.side == names.CANDIDATE]
-        self.scene.pods.disown([pod.uid for pod in left if state is None or pod.deleting])
+        beside = await self._baseline_state()
+        gone = [names.CANDIDATE] if state is None else []
+        gone += [names.BASELINE] if beside is None else []
+        left = [pod for pod in await self.scene.pods.states() if pod.side is not None]
+        self.scene.pods.disown([pod.uid for pod in left if pod.side in gone or pod.deleting])
         if state is None:
             return
         if state.annotations.get(names.ATTEMPT) != str(self.attempt):
@@ -173,15 +177,20 @@ class CanaryLoop:
 
     async def _look(self) -> Situation:
         scene = self.scene
-        stable, candidate, weights, pods = await asyncio.gather(
-            scene.stable.state(), scene.candidate.state(), scene.router.weights(), scene.pods.states()
+        stable, candidate, weights, pods, beside = await asyncio.gather(
+            scene.stable.state(),
+            scene.candidate.state(),
+            scene.router.weights(),
+            scene.pods.states(),
+            self._baseline_state(),
         )
+        baseline = Baseline.read(beside, pods) if self.plan.fresh else None
         notes = candidate.annotations if candidate else {}
         started = float(notes.get(names.STEP_STARTED) or 0) or None
         theirs = [pod for pod in pods if pod.side == names.CANDIDATE]
         trips, back_at = read_trips(notes.get(TRIPPED))
         now = scene.clock()
-        self._note_ready(candidate, theirs, now)
+        self._note_ready(candidate, theirs, baseline, now)
         return Situation(
             now=now,
             step=int(notes.get(names.STEP) or -1),
@@ -193,12 +202,27 @@ class CanaryLoop:
             weights=weights,
             gates=[watch.state for watch in self.watches],
             ready_since=self.ready_since,
+            baseline=baseline,
             trips=trips,
             back_at=back_at,
         )
 
-    def _note_ready(self, candidate: WorkloadState | None, pods: Sequence[PodState], now: float) -> None:
-        if candidate is None or sum(pod.serves for pod in pods) < candidate.wanted:
+    async def _baseline_state(self) -> WorkloadState | None:
+        """Read the baseline's Deployment where one is asked for; else nobody is asked."""
+        if not self.plan.fresh:
+            return None
+        assert self.scene.baseline is not None  # opened with every session
+        return await self.scene.baseline.state()
+
+    def _note_ready(
+        self,
+        candidate: WorkloadState | None,
+        pods: Sequence[PodState],
+        baseline: Baseline | None,
+        now: float,
+    ) -> None:
+        short = baseline is not None and (baseline.state is None or baseline.serving < baseline.wanted)
+        if candidate is None or short or sum(pod.serves for pod in pods) < candidate.wanted:
             self.ready_since = None
         elif self.ready_since is None:
             self.ready_since = now
@@ -223,12 +247,28 @@ class CanaryLoop:
 
     async def _resize(self, replicas: int) -> None:
         before = await self._note({}, replicas=replicas)
+        await self._resize_baseline(replicas)
         if (
             before is None
         ):  # a backend without traffic, long before its first request, so that the gateway knows it
             await self.scene.guard()
             await self.scene.router.shift(ALL_STABLE)
-        self._tell(f"the candidate gets {replicas} pod(s)", news=True)
+        who = "candidate and baseline get" if self.plan.fresh else "the candidate gets"
+        self._tell(f"{who} {replicas} pod(s)", news=True)
+
+    async def _resize_baseline(self, replicas: int) -> None:
+        """Make the baseline, or move it to this size; what stable runs is noted down when it is made."""
+        baseline = self.last.baseline if self.last else None
+        if baseline is None or self.scene.baseline is None:
+            return
+        await self.scene.guard()
+        notes = {
+            names.RELEASE: self.release.id,
+            names.DELIVERY: self.release.delivery,
+            names.ATTEMPT: str(self.attempt),
+            **write_runs(baseline.allowed),
+        }
+        await self.scene.baseline.apply(images={}, replicas=replicas, annotations=notes)
 
     async def _shift(self, step: int, weight: int) -> None:
         """Note the step down, then shift, then note when it came into force: a restart in between repeats it."""
@@ -237,7 +277,7 @@ class CanaryLoop:
         if not repair:
             await self._note({names.STEP: str(step), names.STEP_STARTED: ""})
         await self.scene.guard()
-        await self.scene.router.shift(Weights.of(weight))
+        await self.scene.router.shift(Weights.of(weight, fresh=self.plan.fresh))
         now = self.scene.clock()
         if step == 0 and not repair:
             for watch in self.watches:
@@ -246,7 +286,10 @@ class CanaryLoop:
             first = step == 0 and not (seen and seen.trips)
             exposed = {EXPOSED: f"{now:.3f}"} if first else {}
             await self._note({names.STEP_STARTED: f"{now:.3f}", **exposed})
-        self._tell(f"weight {weight} % is in force", self.plan.steps[step].for_s, step=step, news=not repair)
+        also = ", as much at the baseline" if self.plan.fresh else ""
+        self._tell(
+            f"weight {weight} % is in force{also}", self.plan.steps[step].for_s, step=step, news=not repair
+        )
 
     async def _send_away(self, line: str, for_s: float) -> None:
         """Take the candidate off traffic, and note when it may return: both at once, users first."""

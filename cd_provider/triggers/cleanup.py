@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from cd_provider.core.names import DELIVERY, RECORD, SIDE, compact
 from cd_provider.core.release import Record
-from cd_provider.core.traffic import ALL_STABLE
-from cd_provider.core.workload import Rollout, judge_rollout
-from cd_provider.exceptions import TransientError, WorkloadFailedError
+from cd_provider.core.traffic import ALL_STABLE, Weights
+from cd_provider.core.workload import Rollout, WorkloadState, judge_rollout
+from cd_provider.exceptions import ClusterRefusedError, TransientError, WorkloadFailedError
 from cd_provider.triggers.scene import take_off
 from cd_provider.triggers.session import Session
 
@@ -18,10 +19,13 @@ POLL_S = 0.5
 
 
 async def leftovers(session: Session) -> str | None:
-    """Say which delivery's candidate or half-done promotion is there; None when there is nothing to take back."""
+    """Say whose candidate, baseline or half-done promotion is there; None when there is nothing to take back."""
     candidate = await session.candidate.state()
     if candidate is not None:
         return candidate.annotations.get(DELIVERY) or candidate.labels.get(SIDE) or "unknown"
+    baseline = await baseline_state(session)
+    if baseline is not None:
+        return baseline.annotations.get(DELIVERY) or "unknown"
     record = Record.read((await session.stable.state()).annotations.get(RECORD))
     if record and record.state == "promoting":
         return str(record.release.get("delivery"))
@@ -49,16 +53,49 @@ async def take_back(session: Session, *, drain_s: float, patience_s: float = 120
 
 async def sweep(session: Session, *, drain_s: float) -> None:
     """
-    Remove the candidate's pods and Service, then its backend entry, once nobody is sent there any more.
+    Remove pods and Services of candidate and baseline, then their backend entries, once nobody is sent there any more.
 
     Killed in between, it leaves an entry without traffic, which :func:`leftovers` finds.
     """
-    if await session.candidate.state() is not None:
+    if await session.candidate.state() is not None or await baseline_state(session) is not None:
         await asyncio.sleep(drain_s)
     await session.lease.check()
-    await session.candidate.remove()
+    await asyncio.gather(session.candidate.remove(), _remove_baseline(session))
     await session.lease.check()
     await session.router.reset()
+
+
+async def baseline_state(session: Session) -> WorkloadState | None:
+    """Read the baseline; None when there is none, or when what has its name is somebody else's."""
+    try:
+        return await session.baseline.state()
+    except ClusterRefusedError:
+        return None
+
+
+async def _remove_baseline(session: Session) -> None:
+    # somebody else's of its name stays; what is ours is gone by the time it is refused
+    with suppress(ClusterRefusedError):
+        await session.baseline.remove()
+
+
+async def dismiss_baseline(session: Session, *, drain_s: float) -> None:
+    """
+    Give the baseline's share to stable, confirmed, then end its pods; the candidate keeps its own share.
+
+    Its Deployment and Service stay, of no size, until :func:`sweep`: a backend without a Service would be an error of
+    the route.
+    """
+    weights = await session.router.weights()
+    if weights.baseline:
+        await session.lease.check()
+        await session.router.shift(Weights.of(weights.candidate))
+        log.info("the baseline's share went to stable; the candidate keeps %d %%", weights.candidate)
+    baseline = await baseline_state(session)
+    if baseline is not None and baseline.wanted:
+        await asyncio.sleep(drain_s)
+        await session.lease.check()
+        await session.baseline.apply(images={}, replicas=0, annotations={})
 
 
 async def restore_stable(session: Session, *, patience_s: float) -> None:

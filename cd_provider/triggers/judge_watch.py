@@ -40,7 +40,8 @@ class JudgeWatch:
     Started anew in the middle of a canary it reads the counters since the first user again, and so stands where it
     stood, its record included. A source without a past (``direct``) begins where it is.
 
-    :param sides: gives whose counters are compared, at that moment. :param clock: epoch seconds.
+    :param sides: gives whose counters are compared, at that moment. :param usual: gives whose last hour is looked back
+        on, where that is somebody else: a baseline as young as the candidate has none. :param clock: epoch seconds.
     :param wake: set after every look, so that the loop need not wait for its own tick.
     :param max_s: how long the canary may last from now on.
     :param about: whose record is kept, see :class:`~cd_provider.core.judge.record.Record`; None: none is kept.
@@ -56,8 +57,10 @@ class JudgeWatch:
         wake: asyncio.Event,
         max_s: float,
         about: Mapping[str, Any] | None = None,
+        usual: Callable[[], Sides] | None = None,
     ) -> None:
         self.gate, self.source, self.sides, self.clock, self.wake = gate, source, sides, clock, wake
+        self.usual = usual or sides
         self.settings = gate.settings(max_s=max_s)
         self._until = clock() + max_s
         self.state = GateState.opened(at=clock())
@@ -109,8 +112,10 @@ class JudgeWatch:
         sides = self.sides()
         if not sides.candidate_pods and self.gate.counters().unit == "backend_pod":
             raise CdProviderError("the candidate has no ready pods")
+        if self.gate.fresh and not sides.stable_pods and self.gate.counters().unit == "backend_pod":
+            raise CdProviderError("the baseline has no ready pods")
         if self._aligner is None:
-            await self._begin(began_at, sides)
+            await self._begin(began_at)
         assert self._aligner is not None
         assert self.judge is not None
         reading = await self.source.read(sides, since=self._since)
@@ -128,7 +133,8 @@ class JudgeWatch:
             self._first = ticks[0].at - ticks[0].span_s
         self._hearing.note(reading, now=asked)
         lacking = "; ".join(reading.missing)
-        if not ticks and not reading.unreachable:
+        compared = any(tick.stable for tick in ticks) or not self.gate.fresh
+        if not (ticks and compared) and not reading.unreachable:
             self._silent(asked, lacking or self._nothing())
         elif not reading.unreachable and (why := self._hearing.quiet) and not _excused(self.judge):
             self._silent(asked, why, patience_s=0.0)  # it took a while to see
@@ -150,11 +156,11 @@ class JudgeWatch:
             log.warning("%s: no shadow any more: %s: %s", self.gate.name, type(err).__name__, err)
             self.shadow = None
 
-    async def _begin(self, began_at: float, sides: Sides) -> None:
+    async def _begin(self, began_at: float) -> None:
         """Read what is usual here, and set the clock."""
         past, interval_s = Past(), self.gate.every_s if self.gate.source == "direct" else USUAL_INTERVAL_S
         if self.gate.source != "direct":
-            past, interval_s = await self._past(began_at, sides)
+            past, interval_s = await self._past(began_at, self.usual())
         # From the first user on, so that it is the same after a restart.
         left_s = round(self._until - began_at - END * interval_s, 1)
         self.settings = replace(self.settings, max_s=max(1.0, left_s))

@@ -22,7 +22,7 @@ from cd_provider.exceptions import (
     TransientError,
     WorkloadFailedError,
 )
-from cd_provider.triggers.cleanup import sweep, take_back
+from cd_provider.triggers.cleanup import dismiss_baseline, sweep, take_back
 from cd_provider.triggers.notes import EXPOSED
 from cd_provider.triggers.session import Session
 from cd_provider.triggers.sources import Sources
@@ -83,7 +83,10 @@ class PromoteLoop:
     def __init__(self, session: Session, promotion: Promotion, sources: Sources) -> None:
         self.session, self.promotion = session, promotion
         self.scene = session.scene(promotion.release.image)
-        self.watches = session.watches(promotion.plan, sources, self.scene)
+        if promotion.plan.fresh:
+            log.info("the baseline goes now; judges go on beside stable's old pods, by the rules for those")
+        self.plan = promotion.plan.beside_stable()
+        self.watches = session.watches(self.plan, sources, self.scene)
 
     async def run(self) -> str:
         """
@@ -114,6 +117,7 @@ class PromoteLoop:
         verdict = check_pass(notes, self.promotion, now=self.scene.clock())
         if verdict.remark:
             log.warning("promoting%s", verdict.remark)
+        await dismiss_baseline(self.session, drain_s=self.promotion.drain_s)
         for watch in self.watches:
             watch.open(at=self.scene.clock(), exposed_at=float(notes.get(EXPOSED) or self.scene.clock()))
         if record and record.state == "promoting":
@@ -170,26 +174,21 @@ class PromoteLoop:
         pods = await self.session.pods.states()
         candidate = [pod for pod in pods if pod.side == CANDIDATE]
         for pod in pods:  # a pod without a place is left to the cluster's own progress deadline
-            if (
-                pod.side != CANDIDATE
-                and pod.fault
-                and pod.fault.reason != "Unschedulable"
-                and self._is_new(pod)
-            ):
+            if pod.side is None and pod.fault and pod.fault.reason != "Unschedulable" and self._is_new(pod):
                 return Stop("FAIL", str(pod.fault))
         now = self.scene.clock()
         seen = Situation(
             now=now, step=0, step_started=now, created_at=now, stable_replicas=stable.wanted, candidate=None,
             pods=candidate, weights=await self.session.router.weights(), gates=(),
         )  # fmt: skip
-        return bad_pods(self.promotion.plan, seen)
+        return bad_pods(self.plan, seen)
 
     def _is_new(self, pod: PodState) -> bool:
         return bool(pod.digests & set(self.promotion.release.digests)) or not pod.digests
 
     async def _stable_pods(self) -> list[PodState]:
         pods = await self.session.pods.states()
-        return [pod for pod in pods if pod.side != CANDIDATE and pod.serves]
+        return [pod for pod in pods if pod.side is None and pod.serves]
 
     async def _proved(self, stable: WorkloadState) -> bool:
         """Say whether as many pods as wanted are ready, and each runs the asked digest."""

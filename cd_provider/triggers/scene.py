@@ -17,7 +17,11 @@ RETRY_S = 0.2
 
 @dataclass
 class Scene:
-    """What a canary works on: the doors, and the clock. ``guard`` raises unless the lock is still ours."""
+    """
+    What a canary works on: the doors, and the clock. ``guard`` raises unless the lock is still ours.
+
+    :param baseline: needed where the plan asks for a fresh one.
+    """
 
     stable: Workload
     candidate: Candidate
@@ -27,6 +31,7 @@ class Scene:
     images: dict[str, str]  # container → the asked image
     guard: Callable[[], Awaitable[None]]
     clock: Callable[[], float]
+    baseline: Candidate | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.gate import AnyGate
-from cd_provider.core.judge.sides import Sides, sides_of
+from cd_provider.core.judge.sides import Sides, fresh_sides_of, sides_of
 from cd_provider.core.judge_gate import JudgeGate
-from cd_provider.core.names import CANDIDATE, candidate_name
+from cd_provider.core.names import BASELINE, CANDIDATE, baseline_name, candidate_name
 from cd_provider.core.ports import Candidate, TrafficRouter, Workload
 from cd_provider.core.query import QueryNames
-from cd_provider.core.refuse import pick_container
+from cd_provider.core.refuse import pick_container, strangers
 from cd_provider.core.release import Target
+from cd_provider.core.template import is_side
 from cd_provider.core.workload import WorkloadRef, WorkloadState
+from cd_provider.exceptions import ClusterNotFoundError, ClusterRefusedError
 from cd_provider.triggers.canary_loop import Watch
 from cd_provider.triggers.gate_watch import GateWatch
 from cd_provider.triggers.judge_watch import JudgeWatch
@@ -42,6 +44,7 @@ class Session:
     before: WorkloadState
     stable: Workload
     candidate: Candidate
+    baseline: Candidate
     router: TrafficRouter
     pods: WatchedPods
     lease: Lease
@@ -57,6 +60,7 @@ class Session:
             images={self.container: image},
             guard=self.lease.check,
             clock=time.time,
+            baseline=self.baseline,
         )
 
     def watches(
@@ -80,13 +84,24 @@ class Session:
         return JudgeWatch(
             gate, sources.counters[gate.name], sides=lambda: self.sides(gate, plan.digests), clock=scene.clock,
             wake=scene.wake, max_s=plan.deadline - scene.clock(), about=about,
+            usual=lambda: self.beside_stable(gate, plan.digests),
         )  # fmt: skip
 
     def sides(self, gate: JudgeGate, asked: Collection[str]) -> Sides:
-        """Say who is compared now: the candidate's pods, and stable's that do not run the asked image yet."""
+        """Say who is compared now: the candidate's pods with stable's or with the baseline's, as the gate asks."""
+        if not gate.fresh:
+            return self.beside_stable(gate, asked)
+        pods = [pod for pod in self.pods.latest() if pod.serves]
+        ours, theirs = ([pod.name for pod in pods if pod.side == side] for side in (CANDIDATE, BASELINE))
+        return fresh_sides_of(
+            gate.counters(), self.ref.namespace, self.service, candidate_pods=ours, baseline_pods=theirs
+        )
+
+    def beside_stable(self, gate: JudgeGate, asked: Collection[str]) -> Sides:
+        """Set the candidate's pods beside stable's that do not run the asked image yet."""
         pods = [pod for pod in self.pods.latest() if pod.serves]
         ours = tuple(pod.name for pod in pods if pod.side == CANDIDATE)
-        theirs = tuple(pod.name for pod in pods if pod.side != CANDIDATE and not pod.digests & set(asked))
+        theirs = tuple(pod.name for pod in pods if pod.side is None and not pod.digests & set(asked))
         return sides_of(
             gate.counters(), self.ref.namespace, self.service, candidate_pods=ours, stable_pods=theirs
         )
@@ -99,13 +114,15 @@ class Session:
 
 @asynccontextmanager
 async def open_session(
-    target: Target, *, app: str, delivery: str, attempt: int, about: str = ""
+    target: Target, *, app: str, delivery: str, attempt: int, about: str = "", fresh: bool = False
 ) -> AsyncIterator[Session]:
     """
     Open everything that one delivery needs; the lock is not taken yet.
 
     :param about: what people are told of the lock's holder: which Dag and run.
+    :param fresh: whether a baseline is to get traffic. One that an earlier delivery left is known in any case.
     :raises ArgumentError: container or Service cannot be told.
+    :raises ClusterRefusedError: a baseline is asked for, and a Service of its name is not ours.
     :raises ClusterNotFoundError: workload or route does not exist.
     """
     from cd_provider.adapters.lease import Lease
@@ -123,6 +140,7 @@ async def open_session(
         container = pick_container(before.images, target.container, where=str(ref))
         service = target.service or await find_service(client, target, before)
         router: Mapping[str, Any] = target.router
+        ours = await find_baseline(client, target.namespace, service, fresh=fresh)
         yield Session(
             client=client,
             ref=ref,
@@ -131,8 +149,15 @@ async def open_session(
             before=before,
             stable=stable,
             candidate=open_candidate(client, ref, service=service, app=app),
+            baseline=open_candidate(client, ref, service=service, app=app, side=BASELINE),
             router=open_router(
-                client, ref.namespace, router, stable=service, candidate=candidate_name(service)
+                client,
+                ref.namespace,
+                router,
+                stable=service,
+                candidate=candidate_name(service),
+                baseline=ours,
+                fresh=fresh,
             ),
             pods=await stack.enter_async_context(
                 open_pods(hook, ref, container=container, selector=before.selector)
@@ -147,6 +172,24 @@ async def open_session(
                 about=about,
             ),
         )
+
+
+async def find_baseline(client: ClusterClient, namespace: str, service: str, *, fresh: bool) -> str | None:
+    """
+    Name the baseline's Service when it is ours, or will be; None: a backend of that name is somebody else's.
+
+    :raises ClusterRefusedError: a baseline is asked for, and a Service of its name is not ours.
+    """
+    name = baseline_name(service)
+    try:
+        found = await client.get(f"/api/v1/namespaces/{namespace}/services/{name}")
+    except ClusterNotFoundError:
+        return name if fresh else None
+    if not is_side(found, BASELINE):
+        if fresh:
+            raise ClusterRefusedError(strangers([found], BASELINE)[0])
+        return None
+    return name
 
 
 async def find_service(client: ClusterClient, target: Target, stable: WorkloadState) -> str:

@@ -94,10 +94,11 @@ def standing_shop(stack: Stack, v1: str) -> Iterator[Deployed]:
 
 @pytest.fixture
 def standing(stack: Stack, standing_shop: Deployed) -> Iterator[Deployed]:
-    """A shop that the tests of one file share; what belongs to a candidate is removed behind each."""
+    """A shop that the tests of one file share; what belongs to a candidate or a baseline is removed behind each."""
     yield standing_shop
     for kind in ("deployment", "service"):
-        stack.kubectl("delete", kind, "shop-candidate", "-n", standing_shop.namespace, "--ignore-not-found")
+        for name in ("shop-candidate", "shop-baseline"):
+            stack.kubectl("delete", kind, name, "-n", standing_shop.namespace, "--ignore-not-found")
 
 
 @pytest.fixture

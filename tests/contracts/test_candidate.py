@@ -1,4 +1,4 @@
-"""What every Candidate must do: the fake, and a Deployment beside stable's in a real cluster."""
+"""What every Candidate (and every baseline) must do: the fake, and a Deployment beside stable's in a real cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from cd_provider.adapters.workloads import open_candidate
 from cd_provider.adapters.workloads.candidate import DeploymentCandidate
-from cd_provider.core.names import APP, CANDIDATE, SIDE
+from cd_provider.core.names import APP, ATTEMPT, BASELINE, CANDIDATE, SIDE
 from cd_provider.core.ports import Candidate
 from cd_provider.core.template import candidate_selector
 from cd_provider.core.workload import WorkloadState
@@ -49,16 +49,22 @@ async def own_shop(stack: Stack, namespace: str, v1: str) -> AsyncIterator[Shop]
         yield shop
 
 
+@pytest.fixture(params=[CANDIDATE, BASELINE])
+def side(request: pytest.FixtureRequest) -> str:
+    made: str = request.param
+    return made
+
+
 @pytest.fixture(params=["fake", "deployment"])
-async def candidate(request: pytest.FixtureRequest) -> AsyncIterator[Candidate]:
+async def candidate(request: pytest.FixtureRequest, side: str) -> AsyncIterator[Candidate]:
     if request.param == "fake":
-        yield FakeCandidate()
+        yield FakeCandidate(side=side)
         return
     async with open_shop(request.getfixturevalue("stack"), request.getfixturevalue("deployed")) as shop:
-        yield open_candidate(shop.client, shop.ref, service="shop", app="shop")
+        yield open_candidate(shop.client, shop.ref, service="shop", app="shop", side=side)
 
 
-async def test_there_is_none_until_it_is_made(candidate: Candidate, v2: str) -> None:
+async def test_there_is_none_until_it_is_made(candidate: Candidate, side: str, v2: str) -> None:
     assert await candidate.state() is None
 
     generation = await candidate.apply(images={"shop": v2}, replicas=2, annotations={STEP: "-1"})
@@ -67,7 +73,7 @@ async def test_there_is_none_until_it_is_made(candidate: Candidate, v2: str) -> 
     assert state.images == {"shop": v2}
     assert state.wanted == state.ready == 2
     assert state.annotations[STEP] == "-1"
-    assert (state.labels[SIDE], state.selector[SIDE]) == (CANDIDATE, CANDIDATE)
+    assert (state.labels[SIDE], state.selector[SIDE]) == (side, side)
 
 
 async def test_the_same_apply_again_changes_nothing(candidate: Candidate, v2: str) -> None:
@@ -94,6 +100,18 @@ async def test_it_is_resized_and_given_another_image(candidate: Candidate, v1: s
     state = await ready(candidate, generation)
 
     assert (state.wanted, state.images) == (2, {"shop": v1})
+
+
+@pytest.mark.parametrize("attempt", ["1", "2"])
+async def test_only_a_candidate_takes_another_image_within_an_attempt(
+    candidate: Candidate, side: str, attempt: str, v1: str, v2: str
+) -> None:
+    await candidate.apply(images={"shop": v2}, replicas=1, annotations={ATTEMPT: "1"})
+    await candidate.apply(images={"shop": v1}, replicas=1, annotations={ATTEMPT: attempt})
+    state = await candidate.state()
+
+    assert state
+    assert state.images == {"shop": v2 if (side, attempt) == (BASELINE, "1") else v1}
 
 
 async def test_a_container_that_is_not_there_is_an_error_and_makes_nothing(
@@ -137,7 +155,7 @@ def version_of(found: dict[str, Any]) -> dict[str, Any]:
     return {key: found["metadata"][key] for key in ("resourceVersion", "managedFields")}
 
 
-async def test_stables_hpa_pdb_and_service_match_no_candidate_pod(own_shop: Shop, v2: str) -> None:
+async def test_stables_hpa_pdb_and_service_match_no_pod_of_ours(own_shop: Shop, side: str, v2: str) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
     own_shop.apply(
         {
@@ -153,10 +171,10 @@ async def test_stables_hpa_pdb_and_service_match_no_candidate_pod(own_shop: Shop
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "shop"}}},
         },
     )
-    candidate = real_candidate(own_shop)
+    candidate = real_candidate(own_shop, side=side)
     await ready(candidate, await candidate.apply(images={"shop": v2}, replicas=2, annotations={}))
 
-    theirs = own_shop.names("pod", f"{SIDE}={CANDIDATE}")
+    theirs = own_shop.names("pod", f"{SIDE}={side}")
     scale = await own_shop.client.get(f"/apis/apps/v1/namespaces/{own_shop.namespace}/deployments/shop")
     hpa_selects = ",".join(f"{k}={v}" for k, v in scale["spec"]["selector"]["matchLabels"].items())
     pdb_selects = own_shop.read("pdb")["spec"]["selector"]["matchLabels"]["app"]
@@ -164,7 +182,7 @@ async def test_stables_hpa_pdb_and_service_match_no_candidate_pod(own_shop: Shop
     assert not set(theirs) & set(own_shop.names("pod", hpa_selects))
     assert not set(theirs) & set(own_shop.names("pod", f"app={pdb_selects}"))
     assert not set(theirs) & set(endpoints(own_shop, "shop"))
-    assert set(endpoints(own_shop, "shop-candidate")) == set(theirs)
+    assert set(endpoints(own_shop, f"shop-{side}")) == set(theirs)
     async with asyncio.timeout(20):  # the cluster's own count of the budget
         while "expectedPods" not in (status := own_shop.read("pdb").get("status", {})):
             await asyncio.sleep(0.1)

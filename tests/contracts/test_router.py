@@ -18,6 +18,7 @@ import pytest
 from cd_provider.adapters.routers import find_stable_service, known, open_router, read_marks
 from cd_provider.adapters.routers.gateway_api import GatewayApiRouter
 from cd_provider.adapters.workloads import open_candidate
+from cd_provider.core.names import BASELINE, CANDIDATE
 from cd_provider.core.ports import TrafficRouter
 from cd_provider.core.route_patch import ROUTE_BEFORE
 from cd_provider.core.traffic import ALL_STABLE, Weights
@@ -52,8 +53,8 @@ def real_router(shop: Shop) -> GatewayApiRouter:
     return GatewayApiRouter(shop.client, namespace=shop.namespace, route="shop", stable_service="shop")
 
 
-async def add_candidate(shop: Shop, image: str, *, replicas: int = 1) -> None:
-    candidate = open_candidate(shop.client, shop.ref, service="shop", app="shop")
+async def add_candidate(shop: Shop, image: str, *, replicas: int = 1, side: str = CANDIDATE) -> None:
+    candidate = open_candidate(shop.client, shop.ref, service="shop", app="shop", side=side)
     generation = await candidate.apply(images={"shop": image}, replicas=replicas, annotations={})
     async with asyncio.timeout(30):
         while not (state := await candidate.state()) or (state.observed, state.ready) != (
@@ -129,6 +130,43 @@ async def test_a_route_is_clean_before_the_first_shift_and_after_a_reset_and_not
     assert not await case.router.clean()
     await case.router.reset()
     assert await case.router.clean()
+
+
+# --- a baseline beside the candidate ------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "gateway_api"])
+async def three(request: pytest.FixtureRequest) -> AsyncIterator[TrafficRouter]:
+    """A router with a candidate and a baseline behind it."""
+    if request.param == "fake":
+        yield FakeRouter()
+        return
+    v1, v2 = (request.getfixturevalue(name) for name in ("v1", "v2"))
+    async with open_shop(request.getfixturevalue("stack"), request.getfixturevalue("deployed")) as shop:
+        await add_candidate(shop, v2)
+        await add_candidate(shop, v1, side=BASELINE)
+        yield open_router(
+            shop.client, shop.namespace, ROUTE, stable="shop", candidate="shop-candidate", baseline="shop-baseline",
+            fresh=True,
+        )  # fmt: skip
+
+
+async def test_a_shift_of_three_is_read_back_and_may_be_repeated(three: TrafficRouter) -> None:
+    shares = (Weights(90, 5, 5), Weights(90, 5, 5), Weights(0, 50, 50), Weights(50, 50, 0), ALL_STABLE)
+    for weights in (ALL_STABLE, *shares):
+        await three.shift(weights)
+
+        assert await three.weights() == weights
+
+
+async def test_a_reset_takes_all_three_apart_again(three: TrafficRouter) -> None:
+    await three.shift(Weights(50, 25, 25))
+    assert not await three.clean()
+
+    await three.reset()
+
+    assert await three.weights() == ALL_STABLE
+    assert await three.clean()
 
 
 # --- the HTTPRoute itself ----------------------------------------------------------------------------------

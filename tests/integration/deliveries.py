@@ -159,6 +159,7 @@ class Seen:
     """What an observer saw, sample by sample."""
 
     weights: list[tuple[float, tuple[int, int]]] = field(default_factory=list)
+    baseline: list[int] = field(default_factory=list)  # its share in each of them
     capacity: list[int] = field(default_factory=list)  # ready pods that users can reach, both sides
     stable_images: set[str] = field(default_factory=set)
     reachable_digests: set[str] = field(default_factory=set)
@@ -176,7 +177,8 @@ class Seen:
     def holds(self, *, at_least: int, allowed_digests: set[str]) -> None:
         """Assert the invariants that hold at every instant."""
         assert self.weights, "nothing was observed"
-        assert {stable + candidate for _, (stable, candidate) in self.weights} == {100}
+        splits = zip(self.weights, self.baseline, strict=True)
+        assert {stable + candidate + baseline for (_, (stable, candidate)), baseline in splits} == {100}
         assert min(self.capacity) >= at_least
         assert self.reachable_digests <= allowed_digests
 
@@ -217,20 +219,23 @@ async def _observe(client: Any, shop: Shop, seen: Seen, every_s: float) -> None:
 def _note(seen: Seen, route: Any, pods: Any, deployments: Any) -> None:
     refs = {ref["name"]: ref.get("weight", 1) for ref in route["spec"]["rules"][0]["backendRefs"]}
     candidate = refs.get("shop-candidate", 0)
+    baseline = refs.get("shop-baseline", 0)
+    seen.baseline.append(baseline)
     seen.weights.append(
         (time.time(), (refs["shop"] if candidate or "shop-candidate" in refs else 100, candidate))
     )
     for one in deployments["items"]:
         if one["metadata"]["name"] == "shop":
             seen.stable_images.add(one["spec"]["template"]["spec"]["containers"][0]["image"])
-        else:
+        elif one["metadata"]["name"] == "shop-candidate":
             seen.candidate_names.add(one["metadata"]["uid"])
     ready = [pod for pod in pods["items"] if _ready(pod)]
-    seen.capacity.append(len(ready) if candidate else sum(not _candidate(pod) for pod in ready))
+    reached = {None: True, "candidate": candidate > 0, "baseline": baseline > 0}
+    seen.capacity.append(sum(reached[_side(pod)] for pod in ready))
     for pod in ready:
-        if not _candidate(pod):
+        if _side(pod) is None:
             seen.stable_pods.add(pod["metadata"]["name"])
-        if not _candidate(pod) or candidate:
+        if reached[_side(pod)]:
             seen.reachable_digests |= {
                 one["imageID"].rpartition("@")[2] for one in pod["status"]["containerStatuses"]
             }
@@ -241,8 +246,10 @@ def _ready(pod: Mapping[str, Any]) -> bool:
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
-def _candidate(pod: Mapping[str, Any]) -> bool:
-    return bool(pod["metadata"].get("labels", {}).get("cd-provider/side") == "candidate")
+def _side(pod: Mapping[str, Any]) -> str | None:
+    """Say whose pod it is: the candidate's, the baseline's, or (None) stable's."""
+    side: str | None = pod["metadata"].get("labels", {}).get("cd-provider/side")
+    return side
 
 
 async def until(condition: Any, *, timeout_s: float = 30.0, what: str = "the condition") -> None:

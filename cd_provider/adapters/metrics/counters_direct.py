@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cd_provider.core.judge.exposition import is_openmetrics, lines, parse_line, split, type_of
@@ -125,7 +125,7 @@ class DirectCounters:
             tuple(pod for pod in side if pod in pods) for side in (sides.candidate_pods, sides.stable_pods)
         )
         candidate, stable = ours
-        return Sides(sides.namespace, sides.candidate, sides.stable, candidate, stable)
+        return replace(sides, candidate_pods=candidate, stable_pods=stable, pages={}, gateways=())
 
     async def _look(self, page: Page, sides: Sides) -> Look:
         path = f"/api/v1/namespaces/{page.namespace}/pods/{page.pod}:{page.port}/proxy{page.path}"

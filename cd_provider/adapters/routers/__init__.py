@@ -14,16 +14,27 @@ if TYPE_CHECKING:
 
 
 def open_router(
-    client: ClusterClient, namespace: str, router: Mapping[str, Any], *, stable: str, candidate: str
+    client: ClusterClient,
+    namespace: str,
+    router: Mapping[str, Any],
+    *,
+    stable: str,
+    candidate: str,
+    baseline: str | None = None,
+    fresh: bool = False,
 ) -> TrafficRouter:
     """
     Open a router.
 
     :param router: ``{"kind": …}`` and what that kind needs, as ``gateway_api(…)`` gives it.
     :param stable: the Service whose traffic is split; ``candidate`` the one that gets a share.
+    :param baseline: the baseline's Service, where it is known to be ours. :param fresh: whether it is to get a share.
     :raises ArgumentError: an unknown kind or key, or one that is missing.
     """
-    return known(router).open(client, namespace, router, stable=stable, candidate=candidate)
+    found = known(router)
+    return found.open(
+        client, namespace, router, stable=stable, candidate=candidate, baseline=baseline, fresh=fresh
+    )
 
 
 async def find_stable_service(
@@ -65,7 +76,15 @@ class Router(Protocol):
         ...
 
     def open(
-        self, client: ClusterClient, namespace: str, router: Mapping[str, Any], *, stable: str, candidate: str
+        self,
+        client: ClusterClient,
+        namespace: str,
+        router: Mapping[str, Any],
+        *,
+        stable: str,
+        candidate: str,
+        baseline: str | None,
+        fresh: bool,
     ) -> TrafficRouter:
         """Open it."""
         ...
@@ -87,7 +106,15 @@ class _GatewayApi:
     keys = ("route",)
 
     def open(
-        self, client: ClusterClient, namespace: str, router: Mapping[str, Any], *, stable: str, candidate: str
+        self,
+        client: ClusterClient,
+        namespace: str,
+        router: Mapping[str, Any],
+        *,
+        stable: str,
+        candidate: str,
+        baseline: str | None,
+        fresh: bool,
     ) -> TrafficRouter:
         from cd_provider.adapters.routers.gateway_api import GatewayApiRouter
 
@@ -97,6 +124,8 @@ class _GatewayApi:
             route=router["route"],
             stable_service=stable,
             candidate_service=candidate,
+            baseline_service=baseline,
+            fresh=fresh,
         )
 
     def find(

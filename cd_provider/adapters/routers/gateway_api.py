@@ -30,6 +30,8 @@ class GatewayApiRouter:
 
     :param route: the HTTPRoute's name.
     :param stable_service: the Service whose traffic is split; it and the candidate's are in ``namespace``.
+    :param baseline_service: the baseline's Service, where it is known to be ours. :param fresh: whether a shift makes
+        it a backend.
     :param settle_s: how long the gateways may take to act on a change.
     """
 
@@ -41,14 +43,22 @@ class GatewayApiRouter:
         route: str,
         stable_service: str,
         candidate_service: str | None = None,
+        baseline_service: str | None = None,
+        fresh: bool = False,
         settle_s: float = 10.0,
     ) -> None:
         self._client, self._path, self._settle_s = client, _route_path(namespace, route), settle_s
-        self._sides = Sides(namespace, stable_service, candidate_service or candidate_name(stable_service))
+        self._sides = Sides(
+            namespace,
+            stable_service,
+            candidate_service or candidate_name(stable_service),
+            baseline_service,
+            fresh,
+        )
 
     async def weights(self) -> Weights:
         """
-        Read the split that every gateway has taken; (100, 0) while the candidate is no backend.
+        Read the split that every gateway has taken; all is stable's while nothing of ours is a backend.
 
         Rules that disagree give the largest share of each side: a split that nobody asked for, and that
         ``shift`` mends.
@@ -80,11 +90,11 @@ class GatewayApiRouter:
             raise RouteError(said)
 
     async def clean(self) -> bool:
-        """Say whether the route neither names the candidate nor carries our note."""
+        """Say whether the route neither names candidate or baseline nor carries our notes."""
         return not is_touched(await self._client.get(self._path), self._sides)
 
     async def reset(self) -> None:
-        """Weight 0 first, confirmed; then the candidate's entries go and stable's own weights come back."""
+        """Weight 0 first, confirmed; then our entries go and stable's own weights come back."""
         try:
             if read_weights(await self._client.get(self._path), self._sides) != ALL_STABLE:
                 await self.shift(ALL_STABLE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+from cd_provider.core.names import CANDIDATE
 from cd_provider.core.workload import WorkloadRef
 from cd_provider.exceptions import ArgumentError
 
@@ -24,15 +25,17 @@ def open_workload(client: ClusterClient, ref: WorkloadRef) -> Workload:
     return _known(WORKLOADS, ref)(client, ref)
 
 
-def open_candidate(client: ClusterClient, ref: WorkloadRef, *, service: str | None, app: str) -> Candidate:
+def open_candidate(
+    client: ClusterClient, ref: WorkloadRef, *, service: str | None, app: str, side: str = CANDIDATE
+) -> Candidate:
     """
-    Open the candidate beside a stable workload.
+    Open the candidate beside a stable workload, or the baseline (``side``).
 
     :param service: stable's Service; None when the router needs none.
     :param app: the app's name, for the label.
     :raises ArgumentError: the kind is not one of :data:`CANDIDATES`.
     """
-    return _known(CANDIDATES, ref)(client, ref, service, app)
+    return _known(CANDIDATES, ref)(client, ref, service, app, side)
 
 
 def _known(table: Mapping[str, Opener], ref: WorkloadRef) -> Opener:
@@ -50,14 +53,14 @@ def _deployment(client: ClusterClient, ref: WorkloadRef) -> Workload:
 
 
 def _deployment_candidate(
-    client: ClusterClient, ref: WorkloadRef, service: str | None, app: str
+    client: ClusterClient, ref: WorkloadRef, service: str | None, app: str, side: str
 ) -> Candidate:
     from cd_provider.adapters.workloads.candidate import DeploymentCandidate
 
-    return DeploymentCandidate(client, ref, service=service, app=app)
+    return DeploymentCandidate(client, ref, service=service, app=app, side=side)
 
 
 WORKLOADS: Mapping[str, Callable[[ClusterClient, WorkloadRef], Workload]] = {"deployment": _deployment}
-CANDIDATES: Mapping[str, Callable[[ClusterClient, WorkloadRef, str | None, str], Candidate]] = {
+CANDIDATES: Mapping[str, Callable[[ClusterClient, WorkloadRef, str | None, str, str], Candidate]] = {
     "deployment": _deployment_candidate
 }

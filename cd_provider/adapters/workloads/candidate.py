@@ -1,4 +1,4 @@
-"""The candidate beside a Deployment: a Deployment and a Service of its own, made from stable's."""
+"""The candidate (or the baseline) beside a Deployment: a Deployment and a Service of its own, made from stable's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.deployment import workload_state
-from cd_provider.core.names import candidate_name
+from cd_provider.core.names import CANDIDATE, side_name
 from cd_provider.core.refuse import strangers
 from cd_provider.core.template import candidate_deployment, candidate_service, under_judgement
 from cd_provider.core.workload import WorkloadRef, WorkloadState
@@ -37,14 +37,21 @@ class DeploymentCandidate:
     be on.
 
     :param service: stable's Service; None when the router needs none.
-    :param gone_s: how long ``remove`` waits for the objects to be gone.
+    :param side: ``candidate`` or ``baseline``. :param gone_s: how long ``remove`` waits for the objects to be gone.
     """
 
     def __init__(
-        self, client: ClusterClient, ref: WorkloadRef, *, service: str | None, app: str, gone_s: float = 60.0
+        self,
+        client: ClusterClient,
+        ref: WorkloadRef,
+        *,
+        service: str | None,
+        app: str,
+        side: str = CANDIDATE,
+        gone_s: float = 60.0,
     ) -> None:
         self._client, self._ref, self._service, self._app = client, ref, service, app
-        self._gone_s = gone_s
+        self._side, self._gone_s = side, gone_s
         self._deployments = f"/apis/apps/v1/namespaces/{ref.namespace}/deployments"
         self._services = f"/api/v1/namespaces/{ref.namespace}/services"
 
@@ -54,14 +61,14 @@ class DeploymentCandidate:
 
         :raises ClusterRefusedError: an object of this name is there and is not ours.
         """
-        found = await self._find(f"{self._deployments}/{candidate_name(self._ref.name)}")
+        found = await self._find(f"{self._deployments}/{side_name(self._ref.name, self._side)}")
         return workload_state(found) if found else None
 
     async def apply(self, *, images: Mapping[str, str], replicas: int, annotations: Mapping[str, str]) -> int:
         """
         Make it or move it.
 
-        :param images: container → image text.
+        :param images: container → image text; the others keep stable's.
         :returns: the generation to wait for.
         :raises ClusterRefusedError: an object of this name is there and is not ours.
         :raises ArgumentError: stable has no such container, or its selector cannot be told apart.
@@ -73,18 +80,23 @@ class DeploymentCandidate:
         def deployment(live: Json) -> dict[str, Any]:
             notes = {**_annotations(live), **annotations}
             made = candidate_deployment(
-                stable, service, app=self._app, images=images, replicas=replicas, annotations=notes
+                stable,
+                service,
+                app=self._app,
+                images=images,
+                replicas=replicas,
+                annotations=notes,
+                side=self._side,
             )
             return under_judgement(live, made) if live else made
 
-        made = await self._put(self._deployments, candidate_name(self._ref.name), deployment)
+        made = await self._put(self._deployments, side_name(self._ref.name, self._side), deployment)
         if service and self._service:
             wanted = candidate_service(
-                service, app=self._app, selector=made["spec"]["selector"]["matchLabels"]
+                service, app=self._app, selector=made["spec"]["selector"]["matchLabels"], side=self._side
             )
-            await self._put(
-                self._services, candidate_name(self._service), lambda live: _noted(wanted, _annotations(live))
-            )
+            name = side_name(self._service, self._side)
+            await self._put(self._services, name, lambda live: _noted(wanted, _annotations(live)))
         generation: int = made["metadata"]["generation"]
         return generation
 
@@ -95,9 +107,9 @@ class DeploymentCandidate:
         :raises ClusterRefusedError: an object of such a name is there and is not ours; ours are gone by then.
         :raises TransientError: an object is still there after ``gone_s``.
         """
-        paths = [f"{self._deployments}/{candidate_name(self._ref.name)}"]
+        paths = [f"{self._deployments}/{side_name(self._ref.name, self._side)}"]
         if self._service:
-            paths.append(f"{self._services}/{candidate_name(self._service)}")
+            paths.append(f"{self._services}/{side_name(self._service, self._side)}")
         outcomes = await asyncio.gather(*map(self._delete, paths), return_exceptions=True)
         if errors := [one for one in outcomes if isinstance(one, BaseException)]:
             raise errors[0]
@@ -110,7 +122,7 @@ class DeploymentCandidate:
             found = await self._client.get(path)
         except ClusterNotFoundError:
             return None
-        if refused := strangers([found]):
+        if refused := strangers([found], self._side):
             raise ClusterRefusedError(refused[0])
         return found
 

@@ -36,7 +36,8 @@ def reason(judge: Judge, at: float) -> Reason:
     if not ours.requests:
         return Reason("no traffic", "requests to the candidate")
     if not theirs.requests and not judge.alone:
-        return Reason("no baseline", "requests to stable in the same minutes")
+        other = "the baseline" if judge.settings.fresh else "stable"
+        return Reason("no baseline", f"requests to {other} in the same minutes")
     if word := refuses(judge):
         return Reason(word, f"error shares of {100.0 * judge.settings.never_above:g} % or less")
     if pod := _one_pod(judge, at):

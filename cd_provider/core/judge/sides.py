@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cd_provider.core.judge.presets import Preset
 from cd_provider.core.judge.series import Series, Side
-from cd_provider.core.names import candidate_name
+from cd_provider.core.names import baseline_name, candidate_name
 from cd_provider.exceptions import ArgumentError
 
 PORT = 8080  # of a pod's page where the preset names none
@@ -32,6 +32,7 @@ class Sides:
     :param candidate_pods: names of those that are ready: one that is not has a reason to be silent.
     :param stable_pods: those of the old digest alone, so that nobody is compared with itself during a promotion.
     :param pages: pod → where its counters are, for reading without a metrics server.
+    :param against: what people call the second side: ``stable``, or ``baseline``.
     :param gateways: pages of the gateway's pods, in any namespace; for counters that the gateway keeps.
     :raises ArgumentError: the sides share a Service or a pod.
     """
@@ -43,6 +44,7 @@ class Sides:
     stable_pods: tuple[str, ...] = ()
     pages: Mapping[str, Page] = field(default_factory=dict)
     gateways: tuple[Page, ...] = ()
+    against: str = "stable"
 
     def __post_init__(self) -> None:
         both = sorted({self.candidate} & {self.stable} | set(self.candidate_pods) & set(self.stable_pods))
@@ -73,10 +75,29 @@ def sides_of(
     :param stable: name of its Service. :param candidate: the same; None: as a delivery calls it.
     :raises ArgumentError: the sides share a Service or a pod.
     """
-    pods = (*candidate_pods, *stable_pods)
-    pages = {pod: Page(namespace, pod, preset.port or PORT, preset.page) for pod in pods}
+    pages = _pages(preset, namespace, (*candidate_pods, *stable_pods))
     ours = candidate or candidate_name(stable)
     return Sides(namespace, ours, stable, tuple(candidate_pods), tuple(stable_pods), pages)
+
+
+def fresh_sides_of(
+    preset: Preset,
+    namespace: str,
+    stable: str,
+    *,
+    candidate_pods: Sequence[str],
+    baseline_pods: Sequence[str],
+) -> Sides:
+    """Give the same where a baseline of its own takes stable's place."""
+    pages = _pages(preset, namespace, (*candidate_pods, *baseline_pods))
+    return Sides(
+        namespace, candidate_name(stable), baseline_name(stable), tuple(candidate_pods), tuple(baseline_pods),
+        pages, against="baseline",
+    )  # fmt: skip
+
+
+def _pages(preset: Preset, namespace: str, pods: Sequence[str]) -> dict[str, Page]:
+    return {pod: Page(namespace, pod, preset.port or PORT, preset.page) for pod in pods}
 
 
 @dataclass(frozen=True, slots=True)

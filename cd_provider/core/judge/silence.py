@@ -26,15 +26,16 @@ def missing(preset: Preset, sides: Sides, found: Sequence[Series], *, where: str
 
 def _of(side: Side, preset: Preset, sides: Sides, found: Sequence[Series], where: str) -> Iterator[str]:
     mine = [series for series in found if series.side == side]
+    who = side if side == "candidate" else sides.against
     total = {series.pod for series in mine if series.edge is None and not series.counted}
     service = sides.candidate if side == "candidate" else sides.stable
     pods = sides.candidate_pods if side == "candidate" else sides.stable_pods
     if not total:
         errors = f", though {preset.errors} is there" if any(series.counted for series in mine) else ""
         ready = f" Ready pods: {', '.join(pods) or 'none'}." if preset.unit == "backend_pod" else ""
-        yield f"{side} {service}: no {preset.total}{errors}. Asked: {where}.{ready}"
+        yield f"{who} {service}: no {preset.total}{errors}. Asked: {where}.{ready}"
         return
     if preset.unit == "backend_pod" and (silent := [pod for pod in pods if pod not in total]):
-        yield f"{side} {service}: no {preset.total} of its pods {', '.join(silent)}. Asked: {where}."
+        yield f"{who} {service}: no {preset.total} of its pods {', '.join(silent)}. Asked: {where}."
     if preset.latency and not any(series.edge is not None for series in mine):
-        yield f"{side} {service}: no {preset.latency}_bucket: latency cannot be judged. Asked: {where}."
+        yield f"{who} {service}: no {preset.latency}_bucket: latency cannot be judged. Asked: {where}."

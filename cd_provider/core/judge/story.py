@@ -24,8 +24,8 @@ ONE_POD = "by one pod: it may be the version or its host"
 MOST_ODDS = 1e6  # beyond it a number says no more than "over a million"
 SAID: Mapping[Word, str] = {
     "no traffic": "the candidate had no requests",
-    "no baseline": "stable had no requests to compare with",
-    "baseline unhealthy": "stable fails as well, and is no measure",
+    "no baseline": "{other} had no requests to compare with",
+    "baseline unhealthy": "{other} fails as well, and is no measure",
     "too many errors": "more errors than may ever pass",
     "one pod": "one pod alone is worse, and no single pod convicts a version",
     "no latency": "the buckets do not tell how fast either side is",
@@ -80,7 +80,7 @@ class Story:
 
     def unclear(self, judge: Judge, kind: Kind, at: float, why: Reason) -> str:
         """Say why there is no verdict about the version, and what it would have taken."""
-        said = SAID[why.word].format(harm=_harm(judge))
+        said = SAID[why.word].format(harm=_harm(judge), other=other_side(judge))
         return f"{kind} {clock(at)} {self._both(judge)}: {said}; needed: {why.need}{aside(judge)}"
 
     def by_pods(self, judge: Judge, at: float) -> str:
@@ -89,7 +89,7 @@ class Story:
         return f"PASS {clock(at)} {self._both(judge)}: {few}, passed by its pods alone{aside(judge)}"
 
     def _both(self, judge: Judge) -> str:
-        told = (self.errors(judge), self.latency(), self.requests())
+        told = (self.errors(judge), self.latency(), self.requests(judge))
         return ", ".join(part for part in told if part)
 
     def _emergency(self, judge: Judge) -> str:
@@ -118,8 +118,10 @@ class Story:
         finite = [edge for edge in self.edges if math.isfinite(edge)]
         return f"p99 {_ms(ours, finite)} vs {_ms(theirs, finite)} ms"
 
-    def requests(self) -> str:
-        return f"{self.candidate.requests:,.0f} candidate / {self.stable.requests:,.0f} stable requests"
+    def requests(self, judge: Judge) -> str:
+        """Say how many requests each side had."""
+        other = other_side(judge, bare=True)
+        return f"{self.candidate.requests:,.0f} candidate / {self.stable.requests:,.0f} {other} requests"
 
     def _excluded(self, judge: Judge) -> str:
         worst, by = judge.settings.unacceptable, judge.harmless.errors_by
@@ -142,6 +144,13 @@ class Story:
         lean = looked[0 if metric == "errors" else 1]
         alone = "" if len(judge.pods) > 1 else f", {ONE_POD}"
         return f"{IS[metric]} {lean.deviations:.1f} standard deviations beyond what is ignored{alone}"
+
+
+def other_side(judge: Judge, *, bare: bool = False) -> str:
+    """Name what the candidate is compared with; ``bare``: without an article."""
+    if not judge.settings.fresh:
+        return "stable"
+    return "baseline" if bare else "the baseline"
 
 
 def _odds(weight: Weight, what: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from cd_provider.adapters import pods as module
 from cd_provider.adapters.pods import PodWatch, Timing, WatchedPods, open_pods, shared_watch
-from cd_provider.core.names import CANDIDATE, SIDE
+from cd_provider.core.names import BASELINE, CANDIDATE, SIDE
 from cd_provider.core.template import candidate_selector
 from cd_provider.core.workload import WorkloadRef
 from cd_provider.exceptions import (
@@ -415,3 +415,18 @@ async def test_logs_cannot_be_had_while_there_is_no_connection(api: FakeApi) -> 
 
         with pytest.raises(ClusterUnavailableError, match="not connected"):
             await pods.last_lines("a")
+
+
+# --- a baseline --------------------------------------------------------------------------------------------
+
+
+async def test_a_baselines_pods_are_seen_as_its_own_and_another_workloads_are_not(api: FakeApi) -> None:
+    api.put("stable")
+    api.put("candidate", THEIRS)
+    api.put("baseline", candidate_selector(STABLE, BASELINE))
+    api.put("other", candidate_selector({"app": "front"}, BASELINE))
+
+    async with opened(api) as pods:
+        seen = {one.name: one.side for one in await pods.states()}
+
+    assert seen == {"stable": None, "candidate": CANDIDATE, "baseline": BASELINE}

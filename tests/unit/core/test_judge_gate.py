@@ -10,7 +10,8 @@ import pytest
 from cd_provider.core.gate import Gate, parse_gates, promql
 from cd_provider.core.judge_bounds import Bounds, ErrorBounds
 from cd_provider.core.judge_gate import SENSITIVITY, JudgeGate, judge
-from cd_provider.core.refuse import late_judges
+from cd_provider.core.refuse import crowded_steps, late_judges
+from cd_provider.core.traffic import parse_steps
 from cd_provider.exceptions import ArgumentError
 
 
@@ -75,6 +76,7 @@ def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str
     [
         ({"preset": "nginx"}, "preset: saw 'nginx'"),
         ({"source": "graphite"}, "source: saw 'graphite', expected one of prometheus, direct"),
+        ({"baseline": "old"}, "baseline: saw 'old', expected one of stable, fresh"),
         ({"sensitivity": "wild"}, "sensitivity: saw 'wild', expected one of calm, normal, keen"),
         ({"mode": "maybe"}, "mode: saw 'maybe'"),
         ({"on_trip": "shrug"}, "on_trip: saw 'shrug'"),
@@ -121,3 +123,46 @@ def test_one_that_cannot_decide_in_time_is_refused(max_s: float, late: bool) -> 
     gates = parse_gates([judge(preset="demo")])
 
     assert bool(late_judges(gates, max_s)) is late
+
+
+def test_a_baseline_that_is_not_asked_for_is_not_named() -> None:
+    """A stored PASS knows its gates by what they say: one of before has to go on counting."""
+    plain = JudgeGate.parse(judge(preset="demo"))
+
+    assert plain == JudgeGate.parse(judge(preset="demo", baseline="stable"))
+    assert "baseline" not in judge(preset="demo", baseline="stable")
+    assert "baseline" not in plain.as_dict()
+
+
+def test_a_fresh_baseline_reaches_the_judge_and_comes_back_from_json() -> None:
+    gate = JudgeGate.parse(json.loads(json.dumps(judge(preset="demo", baseline="fresh"))))
+
+    assert JudgeGate.parse(gate.as_dict()) == gate
+    assert gate.settings(max_s=900.0).fresh
+    assert gate.settings(max_s=900.0).least_s == 120.0
+    assert JudgeGate.parse(judge(preset="demo")).settings(max_s=900.0).least_s == 180.0
+    assert gate.bound.endswith("of the baseline")
+
+
+@pytest.mark.parametrize(("max_s", "late"), [(239.0, True), (240.0, False)])
+def test_beside_a_fresh_baseline_a_minute_less_is_enough(max_s: float, late: bool) -> None:
+    gates = parse_gates([judge(preset="demo", baseline="fresh")])
+
+    assert bool(late_judges(gates, max_s)) is late
+
+
+@pytest.mark.parametrize(("last", "crowded"), [(50, False), (51, True)])
+def test_steps_leave_a_fresh_baseline_as_much_as_the_candidate(last: int, crowded: bool) -> None:
+    steps = parse_steps([10, last], step_s=60)
+
+    assert bool(crowded_steps(parse_gates([judge(preset="demo", baseline="fresh")]), steps)) is crowded
+    assert not crowded_steps(parse_gates([judge(preset="demo")]), steps)
+
+
+@pytest.mark.parametrize(("last", "idle"), [(49, False), (50, True)])
+def test_a_judge_beside_stable_needs_users_there(last: int, idle: bool) -> None:
+    gates = parse_gates([judge("old", preset="demo"), judge("new", preset="demo", baseline="fresh")])
+
+    found = crowded_steps(gates, parse_steps([last], step_s=60))
+
+    assert [text.startswith("gate 'old' compares with stable") for text in found] == [True] * idle

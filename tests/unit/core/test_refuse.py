@@ -244,6 +244,7 @@ def test_an_object_in_the_candidates_place_is_told_unless_it_is_ours() -> None:
     ours, theirs = made("Service", **{SIDE: CANDIDATE}), made("Deployment", app="shop")
 
     (said,) = strangers([ours, theirs])
+    assert len(strangers([ours, theirs], "baseline")) == 2
 
     assert said.startswith("Deployment shop-candidate in web is not ours")
     assert "rename or delete" in said

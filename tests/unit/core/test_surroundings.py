@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from cd_provider.core import surroundings
-from cd_provider.core.surroundings import Sides
+from cd_provider.core.surroundings import Sides, fresh_baseline
+from cd_provider.core.traffic import Step
 
 OURS = {"matchLabels": {"app": "shop"}}
 BOTH = {"matchLabels": {"team": "web"}}
@@ -87,3 +88,16 @@ def test_an_autoscaler_is_named_when_it_is_stables() -> None:
         assert not list(
             surroundings.autoscalers(named(scaleTargetRef=target, maxReplicas=9), kind=kind, name=name)
         )
+
+
+def test_a_fresh_baseline_says_what_room_it_takes() -> None:
+    (said,) = fresh_baseline(10, [Step(10, 60), Step(40, 60)], autoscalers=False)
+
+    assert "at 40 % 4 pod(s) of the candidate and 4 of the baseline" in said
+
+
+def test_an_autoscaler_that_sees_stable_lose_its_users_is_named() -> None:
+    _, said = fresh_baseline(10, [Step(50, 60)], autoscalers=True)
+
+    assert "0 % is left for stable's own pods" in said
+    assert len(list(fresh_baseline(10, [Step(25, 60)], autoscalers=True))) == 1

@@ -373,6 +373,33 @@ def test_pods_under_judgement_stay_although_stables_template_changes(
     assert found["spec"]["replicas"] == 9
 
 
+def test_a_baseline_keeps_its_image_too_within_an_attempt() -> None:
+    judged = made(deployment(), annotations={ATTEMPT: "1"}, side="baseline")
+    same, other = (
+        made(deployment(), annotations={ATTEMPT: attempt}, images={"shop": "other"}, side="baseline")
+        for attempt in "12"
+    )
+
+    assert under_judgement(judged, same) == judged
+    assert under_judgement(judged, other) == other
+
+
+def test_a_baselines_pods_are_nobody_elses() -> None:
+    found = [made(deployment(), service(), side=side) for side in ("candidate", "baseline")]
+    labels = [one["spec"]["template"]["metadata"]["labels"] for one in found]
+
+    assert [one["metadata"]["name"] for one in found] == ["shop-candidate", "shop-baseline"]
+    for one, mine, other in ((found[0], *labels), (found[1], *reversed(labels))):
+        assert selects(one["spec"]["selector"], mine)
+        assert not selects(one["spec"]["selector"], other)
+        assert not selects({"matchLabels": {"app": "shop"}}, mine)
+    behind = candidate_service(
+        service(), app="shop", selector=candidate_selector({"app": "shop"}, "baseline"), side="baseline"
+    )
+    assert selects({"matchLabels": behind["spec"]["selector"]}, labels[1])
+    assert not selects({"matchLabels": behind["spec"]["selector"]}, labels[0])
+
+
 def test_another_image_is_never_held_back() -> None:
     judged = made(deployment(), annotations={ATTEMPT: "1"})
     asked = made(deployment(), annotations={ATTEMPT: "1"}, images={"shop": "other"})

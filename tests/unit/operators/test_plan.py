@@ -13,8 +13,10 @@ from airflow.sdk.exceptions import AirflowFailException
 from structlog.testing import capture_logs
 
 from cd_provider.core.gate import promql
+from cd_provider.core.judge_gate import judge
 from cd_provider.core.names import CANDIDATE, SIDE
-from cd_provider.exceptions import PlanError, PlanUnavailableError
+from cd_provider.exceptions import ArgumentError, PlanError, PlanUnavailableError
+from cd_provider.operators.canary import CanaryOperator
 from tests.loopback import Answer, Loopback, self_signed
 from tests.registries.double import error, on
 from tests.unit.api_server import answers
@@ -105,6 +107,59 @@ async def test_a_service_whose_candidate_could_not_be_named_is_told(world: World
         await world.plan()
 
     assert len(caught.value.faults) == 1
+
+
+# --- a fresh baseline ---------------------------------------------------------------------------------------
+
+
+def fresh(world: World) -> list[dict[str, Any]]:
+    """Ask for a judge beside a fresh baseline; its counters are there."""
+    world.connect_prometheus(0)
+    return [judge(preset="demo", baseline="fresh", mode="observe")]
+
+
+async def baseline_faults(world: World, **changed: Any) -> list[str]:
+    """Give a plan's faults that speak of the baseline; there are others, since no Prometheus answers here."""
+    with pytest.raises((PlanError, PlanUnavailableError)) as caught:
+        await world.plan(gates=fresh(world), max_s=900, **changed)
+    error: Any = caught.value
+    return [fault for fault in error.faults if "baseline" in fault]
+
+
+async def test_what_stands_in_the_baselines_place_is_told(world: World) -> None:
+    world.cluster.put(DEPLOYMENTS, deployment("shop-baseline"))
+    world.cluster.put(SERVICES, service("shop-baseline", selects="somebody"))
+
+    workload, behind = await baseline_faults(world)
+
+    assert workload.startswith(
+        "Deployment shop-baseline in shop is not ours: it lacks the label cd-provider/side=baseline"
+    )
+    assert behind.startswith("Service shop-baseline in shop is not ours")
+
+
+async def test_what_has_the_baselines_name_is_nobodys_business_where_none_is_asked_for(world: World) -> None:
+    world.cluster.put(DEPLOYMENTS, deployment("shop-baseline"))
+
+    assert await world.plan() == []
+
+
+async def test_a_step_that_leaves_the_baseline_too_little_is_told(world: World) -> None:
+    (found,) = await baseline_faults(world, steps=[10, 60])
+
+    assert "the steps go up to 60, and 50 is the most that both can have" in found
+
+
+def test_a_canary_with_such_a_step_is_refused_when_the_dag_is_parsed() -> None:
+    where: dict[str, Any] = {
+        "app": "shop", "image": "registry.example/shop:v2", "workload": "deployment/shop", "namespace": "shop",
+        "router": {"kind": "gateway_api", "route": "shop"},
+    }  # fmt: skip
+    gates = [judge(preset="demo", baseline="fresh")]
+
+    with pytest.raises(ArgumentError, match="50 is the most"):
+        CanaryOperator(task_id="canary", steps=[51], gates=gates, **where)
+    CanaryOperator(task_id="canary", steps=[50], gates=gates, **where)
 
 
 # --- is it worth another try? -------------------------------------------------------------------------------
