@@ -138,11 +138,12 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_where_somebody_looks_there_is_a_bar(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
 
     with Screen(quiet=quiet).bar("hours", 3) as bar:
         bar.done(2, what="hours, at noon")
-    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    shown = terminal.getvalue()
 
     assert ("hours, at noon" in shown and "2/3" in shown) is not quiet
