@@ -27,7 +27,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": _modules("triggers", "canary", "promote", "workload"),
         "connection-types": [_prometheus(), _oci_registry(), _docker_engine()],
         "notifications": ["cd_provider.notifications.release.ReleaseNotifier"],
-        "extra-links": ["cd_provider.operators.links.GatesLink"],
+        "extra-links": [
+            "cd_provider.operators.links.GatesLink",
+            "cd_provider.operators.links.VerdictLink",
+        ],
     }
 
 

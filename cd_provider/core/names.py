@@ -25,7 +25,8 @@ VERDICT = PREFIX + "verdict"  # annotation: JSON, the stored verdict
 RECORD = PREFIX + "record"  # annotation on stable: JSON, what was released and what was before
 INSTANCE = PREFIX + "instance"  # annotation on the lease: which process of the holder writes
 
-RECORD_KEY = "judge_record"
+RECORD_KEY = "judge_record"  # XCom of the canary's task
+PAGES = "/cd-provider"  # where Airflow's API server has our pages
 
 CANDIDATE = "candidate"
 SUFFIX = "-candidate"

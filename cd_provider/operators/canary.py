@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from cd_provider.core.gate import parse_gates
+from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.order import IF_BUSY, CanaryOrder
 from cd_provider.core.traffic import Step, parse_steps, templated
 from cd_provider.core.units import seconds, whole
 from cd_provider.exceptions import ArgumentError, CanaryFailedError
 from cd_provider.operators.common import ReleaseOperator
-from cd_provider.operators.links import GatesLink, gates_url
+from cd_provider.operators.links import GatesLink, VerdictLink, gates_url, verdict_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,7 +53,7 @@ class CanaryOperator(ReleaseOperator):
         *ReleaseOperator.template_fields,
         "steps", "step_s", "gates", "no_data_s", "max_s", "candidate_min", "window", "prometheus_conn_id",
     )  # fmt: skip
-    operator_extra_links = (GatesLink(),)
+    operator_extra_links = (GatesLink(), VerdictLink())
     ui_color = "#fff3cd"
 
     def __init__(
@@ -106,9 +107,20 @@ class CanaryOperator(ReleaseOperator):
             self.log.info("no link to the gates: %s", err)
             return ""
 
+    def verdict_url(self, ti: Any) -> str:
+        """Where the verdict of one task instance is shown; "" where no gate is a judge, or that cannot be told."""
+        try:
+            judged = any(isinstance(gate, JudgeGate) for gate in parse_gates(self.gates))
+            return verdict_url(ti) if judged else ""
+        except Exception as err:  # a button is no reason to fail
+            self.log.info("no link to the verdict: %s", err)
+            return ""
+
     def execute(self, context: Context) -> Any:
-        """Show the link from the start on, then hand over to the trigger."""
-        context["ti"].xcom_push(key=GatesLink().xcom_key, value=self.gates_url())
+        """Show the links from the start on, then hand over to the trigger."""
+        ti = context["ti"]
+        ti.xcom_push(key=GatesLink().xcom_key, value=self.gates_url())
+        ti.xcom_push(key=VerdictLink().xcom_key, value=self.verdict_url(ti))
         return super().execute(context)
 
     def order(self, context: Context) -> CanaryOrder:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from airflow.sdk import BaseHook, BaseOperatorLink
+from airflow.sdk import BaseHook, BaseOperatorLink, conf
 
 from cd_provider.core.gate import Gate, parse_gates
-from cd_provider.core.names import candidate_name
+from cd_provider.core.names import PAGES, candidate_name
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.core.workload import WorkloadRef
 
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk.types import TaskInstanceKey
+
+
+class VerdictLink(BaseOperatorLink):
+    """The page with the judge's verdict and the picture that explains it, in this Airflow."""
+
+    name = "Verdict"
+
+    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
+        """Give the address; Airflow asks in the worker."""
+        return str(operator.verdict_url(ti_key))
 
 
 class GatesLink(BaseOperatorLink):
@@ -26,6 +36,14 @@ class GatesLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
         """Give the address; Airflow asks in the worker, with every field of the task rendered."""
         return str(operator.gates_url())
+
+
+def verdict_url(ti: Any) -> str:
+    """Give the address of the page about one task instance; ``ti`` has dag_id, run_id, task_id and map_index."""
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    parts = "/".join(quote(part, safe="") for part in (ti.dag_id, ti.run_id, ti.task_id))
+    index = f"?map_index={ti.map_index}" if ti.map_index >= 0 else ""
+    return f"{base}{PAGES}/verdict/{parts}{index}"
 
 
 def gates_url(

@@ -1,11 +1,11 @@
 """
 How many times worse the candidate was, and how far chance may have moved that: for people, no lane asks it.
 
-Errors: the ratio is the one of Mantel and Haenszel, compared within each tick, so that weights that change distort
-nothing. Given all errors of both sides, whose each one was is a coin that the sides' requests weigh; the band is the
-exact one of that coin (Clopper and Pearson), with errors that come together counted once. Latency: the difference of
-the mean Savage scores, as the subtle lane has it, told as the factor that would make such a difference. Both are widened
-by how far pods of one version have differed here. A band is of its own moment: 95 %, not for all moments together.
+Errors: given all errors of both sides, whose each one was is a coin that the sides' requests weigh, another one in each
+tick. The ratio is the most likely one by that, so that weights that change distort nothing; the band is the exact one
+of a single such coin (Clopper and Pearson), with errors that come together counted once. Latency: the difference of the
+mean Savage scores, as the subtle lane has it, told as the factor that would make such a difference. Both are widened by
+how far pods of one version have differed here. A band is of its own moment: 95 %, not for all moments together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cd_provider.core.judge.view import Arm
 
 BESIDE = 0.025  # of the chance lies on each side of the band
 WIDTH = 1.96  # the same, in standard deviations
-HALVINGS = 30
+HALVINGS = 34
 TIMES = tuple(math.exp(math.log(0.2) + step * math.log(40.0) / 80.0) for step in range(81))  # 0.2 to 8
 
 
@@ -43,20 +43,24 @@ class Comparison:
         self.past = past
         self.errors = self.stable_errors = 0.0
         self._requests = self._stable_requests = 0.0
-        self._crossed = self._stable_crossed = 0.0  # errors times the other side's part of the requests
+        self._alike: dict[
+            int, list[float]
+        ] = {}  # ticks of about the same weights: errors, both sides' requests
         self._contrast = self._timed = self._chance = 0.0
 
     def add(self, ours: Arm, stable: Arm, *, score_variance: float) -> None:
         """Take a tick."""
         if ours.requests <= 0 or stable.requests <= 0:
             return
-        both = ours.requests + stable.requests
         self.errors += ours.errors
         self.stable_errors += stable.errors
         self._requests += ours.requests
         self._stable_requests += stable.requests
-        self._crossed += ours.errors * stable.requests / both
-        self._stable_crossed += stable.errors * ours.requests / both
+        alike = self._alike.setdefault(
+            round(4.0 * math.log2(ours.requests / stable.requests)), [0.0, 0.0, 0.0]
+        )
+        for place, amount in enumerate((ours.errors + stable.errors, ours.requests, stable.requests)):
+            alike[place] += amount
         contrast, weight = score_contrast(ours, stable)
         self._contrast += contrast
         self._timed += weight
@@ -81,9 +85,15 @@ class Comparison:
 
     def _usual(self) -> float:
         """Give the odds that an error is the candidate's were both alike: one number for weights that changed."""
-        if self._crossed and self._stable_crossed:
-            return self.errors / self.stable_errors * self._stable_crossed / self._crossed
-        return self._requests / self._stable_requests
+        if not self.errors or not self.stable_errors:
+            return self._requests / self._stable_requests
+        weighed = [(events, ours / theirs) for events, ours, theirs in self._alike.values() if events]
+
+        def expected(part: float) -> float:
+            return sum(events * _odds(part) * odds / (_odds(part) * odds + 1.0) for events, odds in weighed)
+
+        times = _odds(_root(lambda part: expected(part) - self.errors))
+        return self.errors / self.stable_errors / times
 
     def share_band(self) -> Band | None:
         """Give the errors per request, 0–1, as a band of its own; None: nothing to compare."""

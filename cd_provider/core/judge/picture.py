@@ -43,7 +43,7 @@ from cd_provider.core.judge.panels import (
     span,
     traffic,
 )
-from cd_provider.core.judge.record import Record, differences
+from cd_provider.core.judge.record import Record, told_apart
 from cd_provider.core.judge.story import clock, percent
 from cd_provider.core.judge.tracks import Tracks, follow
 from cd_provider.core.judge.verdict import Judged
@@ -58,17 +58,19 @@ ERROR_TICKS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 LATENCY_TICKS = (0.25, 0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 EACH = (3, 262.0, 92.0)  # of the pods' small pictures: in a row, width, height
 MOST_PODS = 12
+STEPS_S = (10, 20, 30, 60, 120, 180, 300, 600, 1800, 3600, 7200, 86_400)
 
 
-def picture(record: Record, *, pods: bool = False) -> str:
+def picture(record: Record, *, pods: bool = False, sentence: bool = True) -> str:
     """
     Draw a record.
 
     :param pods: draw each candidate pod, too; also done when one pod alone stood in the way.
+    :param sentence: write the last verdict's sentence into it; it is its title in any case.
     :raises ArgumentError: the record's gate is none of this version.
     """
     tracks = follow(record)
-    sheet = _Sheet(record, tracks)
+    sheet = _Sheet(record, tracks, sentence=sentence)
     parts = list(sheet.parts(pods=pods or bool(tracks.blocked)))
     return card(WIDTH, sheet.y + PAD - 8, headline(record), parts)
 
@@ -83,7 +85,8 @@ def headline(record: Record) -> str:
 class _Sheet:
     """Lays things out from above; ``y`` is how far it has come."""
 
-    def __init__(self, record: Record, tracks: Tracks) -> None:
+    def __init__(self, record: Record, tracks: Tracks, *, sentence: bool) -> None:
+        self.sentence = sentence
         self.record, self.tracks, self.y = record, tracks, PAD
         self.end = max(60.0, tracks.ends_at)
         self.x = Scale(0.0, self.end, LEFT, WIDTH - RIGHT)
@@ -101,7 +104,7 @@ class _Sheet:
         yield from self._foot()
 
     def _head(self) -> Iterator[str]:
-        record, words = self.record, headline(self.record)
+        record, words = self.record, headline(self.record) if self.sentence else ""
         kind = record.verdicts[-1].kind if record.verdicts else "so far"
         wide = len(kind) * 9.5 + 20
         yield box(PAD, self.y, wide, 24, fill=COLORS.get(kind, FAINT), round=5)
@@ -200,11 +203,7 @@ class _Sheet:
             )
 
     def _time(self, bottom: float) -> Iterator[str]:
-        step = next(
-            s
-            for s in (10, 20, 30, 60, 120, 180, 300, 600, 1800, 3600, 7200, 86_400)
-            if self.end / s <= 11 or s == 86_400
-        )
+        step = next((each for each in STEPS_S if self.end / each <= 11), int(self.end / 10))
         for at in range(0, int(self.end) + 1, step):
             yield line((self.x(at), bottom), (self.x(at), bottom + 5), color=FAINT)
             yield text(self.x(at), bottom + 20, f"{at // 60}:{at % 60:02}", anchor="middle")
@@ -327,7 +326,7 @@ class _Sheet:
             record.notes.line,
             record.cut,
         ]
-        if found := differences(record):
+        if found := told_apart(record, self.tracks.said):
             told.append(f"this version of the judge decides otherwise: {found[-1]}")
         yield line((PAD, self.y - 6), (WIDTH - PAD, self.y - 6))
         self.y += 12

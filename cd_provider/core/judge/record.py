@@ -47,6 +47,7 @@ KEYS = (
     "what", "version", "about", "gate", "max_s", "began_at", "past", "notes", "restarts", "cut", "pods", "edges",
     "verdicts", "ticks",
 )  # fmt: skip
+LONGEST_S = 31 * 86_400.0  # of a canary that is read
 MOST_PACKED = 1_000_000  # characters
 PARTS = (0.25, 0.5, 0.75, 1.0)  # of the ticks, the oldest, that lose something until the rest fits
 
@@ -57,7 +58,7 @@ class Record:
     One canary as its judge saw it.
 
     :param about: plain JSON that says whose it is: app, release, image digest, gates hash, attempt, namespace.
-    :param gate: what :meth:`JudgeGate.as_dict` gives. :param max_s: how long the canary might last.
+    :param gate: what ``JudgeGate.as_dict()`` gives. :param max_s: how long the canary might last.
     :param began_at: epoch seconds at which the candidate took traffic. :param past: what was usual before that.
     :param ticks: all that were judged, in order. :param verdicts: all that were said.
     :param notes: what was odd in the samples. :param restarts: when counters began anew.
@@ -83,14 +84,22 @@ class Record:
 
     def as_text(self) -> str:
         """
-        Write it as JSON that :meth:`read` takes; :mod:`cd_provider.core.judge.record_text` says how.
+        Write it as JSON that :meth:`read` takes, a tick a line: ``[at, span_s, edges, candidate, stable]``.
+
+        A side is a list of ``[pod, requests, errors, bucket, …]``; pods and edges are numbers in tables, ``-3`` stands
+        for three buckets with 0.
 
         :raises ArgumentError: a tick holds what no counter can do, or ``about`` what is no JSON.
         """
         return self._draft().text()
 
     def packed(self, *, most: int = MOST_PACKED) -> str:
-        """Write it as gzip in base64, in at most so many characters; see :meth:`Draft.packed`."""
+        """
+        Write it as gzip in base64, in at most ``most`` characters.
+
+        Where that is too little the oldest ticks lose their latency buckets, at last the ticks themselves; ``cut`` of
+        what is read again says so.
+        """
         return self._draft().packed(most=most)
 
     def _draft(self) -> Draft:
@@ -240,7 +249,12 @@ def replay(record: Record) -> list[Judged]:
 
 def differences(record: Record) -> list[str]:
     """Say in sentences where a replay differs: which tick, what was recorded, what came out; empty: nowhere."""
-    recorded, found = ({one.at: one for one in which} for which in (record.verdicts, replay(record)))
+    return told_apart(record, replay(record))
+
+
+def told_apart(record: Record, said: Iterable[Judged]) -> list[str]:
+    """Say the same of verdicts that came out already."""
+    recorded, found = ({one.at: one for one in which} for which in (record.verdicts, said))
     told = [
         f"at {clock(at)} ({at:g} s) {_said(recorded.get(at), 'was recorded')}, {_said(found.get(at), 'came out')}"
         for at in sorted({*recorded, *found})
@@ -264,13 +278,29 @@ def _read(value: Any) -> Record:
     given = Given(value, "record", keys=KEYS)
     pods = given.each("pods", lambda name, where: str(of(name, where, str, "a pod's name")))
     edges = given.each("edges", edges_read)
+    began_at = given.get("began_at", number)
+    ticks = given.each("ticks", lambda tick, where: tick_read(tick, where, pods, edges))
+    _check_times(ticks, began_at)
     return Record(
         about=given.get("about", _object), gate=given.get("gate", _object), max_s=given.get("max_s", number),
-        began_at=given.get("began_at", number), past=given.get("past", past_read),
-        ticks=given.each("ticks", lambda tick, where: tick_read(tick, where, pods, edges)),
+        began_at=began_at, past=given.get("past", past_read),
+        ticks=ticks,
         verdicts=given.each("verdicts", judged_read), notes=given.get("notes", _notes),
         restarts=given.each("restarts", lambda one, where: _restart(one, where, pods)), cut=given.text("cut"),
     )  # fmt: skip
+
+
+def _check_times(ticks: Sequence[Tick], began_at: float) -> None:
+    """Refuse what no canary lasts: a judge goes through every minute of it."""
+    before = began_at
+    for place, tick in enumerate(ticks):
+        if not before < tick.at <= began_at + LONGEST_S or tick.span_s <= 0:
+            raise wrong(
+                f"record, ticks[{place}]",
+                [tick.at, tick.span_s],
+                "a time after the tick before, within 31 days, and a span",
+            )
+        before = tick.at
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

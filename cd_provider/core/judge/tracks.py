@@ -17,6 +17,7 @@ from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.record import Record
+from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge.view import WHOLE, Scene, scene
 
 MOST_POINTS = 150
@@ -64,6 +65,7 @@ class Tracks:
     :param limits: lane → the odds that convict. :param blocked: the one pod without which there is no case; empty:
         none. :param by_latency: that case is about latency.
     :param by_share: the candidate's errors say more by themselves than beside stable's, which has none or few.
+    :param said: every verdict of the replay.
     """
 
     points: Sequence[Point]
@@ -75,6 +77,7 @@ class Tracks:
     by_share: bool
     tells_latency: bool
     ends_at: float
+    said: Sequence[Judged]
 
 
 def follow(record: Record) -> Tracks:
@@ -86,9 +89,10 @@ def follow(record: Record) -> Tracks:
     judge = Judge(record.settings, began_at=record.began_at, past=record.past)
     reading = _Reading(judge, record.past)
     every = max(1, math.ceil(len(record.ticks) / MOST_POINTS))
-    points = []
+    points, said = [], list[Judged]()
     for number, tick in enumerate(record.ticks, 1):
-        judge.step(tick)
+        if (judged := judge.step(tick)) is not None:
+            said.append(judged)
         reading.add(tick)
         if number % every == 0 or number == len(record.ticks):
             points.append(reading.point(tick.at - record.began_at))
@@ -97,7 +101,7 @@ def follow(record: Record) -> Tracks:
     by_share = last is None or last.middle == math.inf or judge.harmless.errors_by == "share"
     return Tracks(
         points, list(_gaps(record)), {lane: _limit(judge, lane) for lane in LANES}, tuple(judge.pods), blocked,
-        by_latency, by_share, any(point.latency for point in points), points[-1].at if points else 0.0,
+        by_latency, by_share, any(point.latency for point in points), points[-1].at if points else 0.0, said,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from cd_provider.pipelines import (
     canary_delivery,
     freeze,
     gateway_api,
+    judge,
     promql,
     slack,
     smoke,
@@ -68,6 +69,7 @@ strict = delivery(
 )  # fmt: skip
 hurried = delivery("hurried", dag={"dagrun_timeout": timedelta(seconds=60)})
 small = delivery("small", verify={"max_size": "1K"})
+judged = delivery("judged", gates=[judge(preset="demo")], candidate_min=2)
 careful = delivery(
     "careful",
     smoke=smoke(health={"port": 8080, "path": "/healthz", "within_s": 20}),
