@@ -58,7 +58,7 @@ class Record:
     One canary as its judge saw it.
 
     :param about: plain JSON that says whose it is: app, release, image digest, gates hash, attempt, namespace.
-    :param gate: what :meth:`JudgeGate.as_dict` gives. :param max_s: how long the canary might last.
+    :param gate: what ``JudgeGate.as_dict()`` gives. :param max_s: how long the canary might last.
     :param began_at: epoch seconds at which the candidate took traffic. :param past: what was usual before that.
     :param ticks: all that were judged, in order. :param verdicts: all that were said.
     :param notes: what was odd in the samples. :param restarts: when counters began anew.
@@ -84,14 +84,22 @@ class Record:
 
     def as_text(self) -> str:
         """
-        Write it as JSON that :meth:`read` takes; :mod:`cd_provider.core.judge.record_text` says how.
+        Write it as JSON that :meth:`read` takes, a tick a line: ``[at, span_s, edges, candidate, stable]``.
+
+        A side is a list of ``[pod, requests, errors, bucket, …]``; pods and edges are numbers in tables, ``-3`` stands
+        for three buckets with 0.
 
         :raises ArgumentError: a tick holds what no counter can do, or ``about`` what is no JSON.
         """
         return self._draft().text()
 
     def packed(self, *, most: int = MOST_PACKED) -> str:
-        """Write it as gzip in base64, in at most so many characters; see :meth:`Draft.packed`."""
+        """
+        Write it as gzip in base64, in at most ``most`` characters.
+
+        Where that is too little the oldest ticks lose their latency buckets, at last the ticks themselves; ``cut`` of
+        what is read again says so.
+        """
         return self._draft().packed(most=most)
 
     def _draft(self) -> Draft:

@@ -40,6 +40,7 @@ def fill(xcoms: list[dict[str, Any]]) -> None:
     from airflow.models.base import Base
     from airflow.models.xcom import XComModel
 
+    assert settings.engine is not None
     import_all_models()
     Base.metadata.create_all(settings.engine)
     assert settings.engine is not None

@@ -15,9 +15,15 @@ from cd_provider.core.judge.view import Arm, scene
 from tests.unit.core.judge.hand_made import EDGES, buckets, canary, pods
 
 ALIKE = Past(cluster=1.0, known=True, errors_differ=(0.0,) * 3, scores_differ=(0.0,) * 3)
-SEEN = Shape.of(EDGES, buckets(1e5), JudgeSettings())
-assert SEEN is not None
-SHAPE: Shape = SEEN
+
+
+def shaped(edges: tuple[float, ...], counts: tuple[float, ...]) -> Shape:
+    found = Shape.of(edges, counts, JudgeSettings())
+    assert found is not None
+    return found
+
+
+SHAPE = shaped(EDGES, buckets(1e5))
 
 
 def compared(*rows: tuple[float, float, float, float], past: Past = ALIKE) -> Comparison:
@@ -130,7 +136,6 @@ def test_a_candidate_that_is_slower_by_a_factor_has_it_in_its_band(times: float)
 
 def test_buckets_that_do_not_tell_have_no_band() -> None:
     edges = (100.0, 200.0, 300.0, math.inf)
-    shape = Shape.of(edges, (1e4, 0.0, 0.0, 0.0), JudgeSettings())
-    assert shape is not None
+    shape = shaped(edges, (1e4, 0.0, 0.0, 0.0))
 
     assert not Slower(shape).tells
