@@ -257,6 +257,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.canary_bench.acceptance", description=__doc__)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--runs", type=int, default=1000, help="of each service; default: 1000")
+    parser.add_argument("--first", type=int, default=0, help="number of the first run, to go on after others")
     parser.add_argument(
         "--cells", default=",".join(map(str, range(len(CELLS)))), help="numbers, with commas between"
     )

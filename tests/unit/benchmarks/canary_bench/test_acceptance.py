@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -91,6 +93,19 @@ def test_a_figure_that_is_missed_is_called_so() -> None:
         False,
         True,
     ]
+
+
+def test_the_command_prints_and_writes_and_its_exit_code_says_whether_all_was_kept(tmp_path: Path) -> None:
+    where = tmp_path / "out.json"
+
+    code = acceptance.main(
+        ["--runs", "1", "--first", "3", "--cells", "10", "--processes", "1", "--json", str(where)]
+    )
+
+    content = json.loads(where.read_text())
+    assert (content["seed"], content["first"], content["runs"]) == (2, 3, 1)
+    assert code == (0 if all(one["kept"] for one in content["figures"]) else 1)
+    assert {one["row"] for one in content["figures"]} == {"five-a-second, 1 pod(s), to_50, live1"}
 
 
 def test_a_quantile_is_one_of_the_values() -> None:
