@@ -83,9 +83,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def start(
-    airflow: AirflowStack, shop: Shop, load: Load, request: pytest.FixtureRequest
-) -> Iterator[Start]:
+def start(airflow: AirflowStack, shop: Shop, load: Load, request: pytest.FixtureRequest) -> Iterator[Start]:
     """Trigger a Dag for this test's shop, which is under load; a failed test tells what its runs did."""
     api = airflow.api()
     kubernetes = connections(shop.stack, shop.kubeconfig)["kubernetes_default"]
