@@ -15,7 +15,6 @@ from cd_provider.core.gate import Gate, promql
 from cd_provider.core.judge.sides import Reading as Counted
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.pod import PodFault
-from cd_provider.core.traffic import Step
 from cd_provider.exceptions import MetricsUnavailableError
 from cd_provider.hooks.prometheus_query import MIB
 from cd_provider.triggers.gate_watch import GateWatch
@@ -144,7 +143,6 @@ async def test_trouble_after_a_pass_promotes_nothing_and_rolls_nothing_back(
 ) -> None:
     """The canary's last step is not over yet; what is promoted already is no gate's to take back but on FAIL."""
     async with canary() as it:
-        it.plan = replace(it.plan, steps=(Step(10, 60.0), Step(50, 600.0)))
         await it.until_it_passes()
         begin(it)
 
