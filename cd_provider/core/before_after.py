@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.judge.presets import Preset
 from cd_provider.core.judge.settings import UNACCEPTABLE, JudgeSettings, Tolerance
-from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_bounds import Bounds
 from cd_provider.core.judge_gate import MODES
 from cd_provider.core.units import number, seconds
 from cd_provider.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from cd_provider.core.judge.presets import Preset
+    from cd_provider.core.judge.sides import Sides
 
 LEAST_IGNORED = 3.0
 BOUNDS = Bounds(LEAST_IGNORED, 6.0)
@@ -120,6 +122,8 @@ class BeforeAfter:
 
     def counters(self) -> Preset:
         """Give how its counters are read."""
+        from cd_provider.core.judge.presets import Preset
+
         return Preset(
             name="before_after", unit="none", total=self.total, errors=self.bad, status=self.status,
             backend=self.label, backend_is="{service}",
@@ -131,6 +135,8 @@ class BeforeAfter:
 
     def sides(self, thing: str) -> Sides:
         """Give who is asked for: the thing alone."""
+        from cd_provider.core.judge.sides import Sides
+
         return Sides("", thing, BEFORE)
 
     def settings(self) -> JudgeSettings:

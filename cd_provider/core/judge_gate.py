@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.judge.presets import Preset, preset
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
 from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
 from cd_provider.core.units import seconds, word
 from cd_provider.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from cd_provider.core.judge.presets import Preset
 
 SENSITIVITY: Mapping[str, float] = {"calm": 0.05, "normal": 0.10, "keen": 0.20}
 MODES = ("enforce", "observe")
@@ -159,6 +161,8 @@ class JudgeGate:
 
     def counters(self) -> Preset:
         """Give the preset; an error names the gate."""
+        from cd_provider.core.judge.presets import preset
+
         try:
             return preset(self.preset, **self.options)
         except ArgumentError as err:

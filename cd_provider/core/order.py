@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.gate import AnyGate, parse_gates
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.names import short_hash
 from cd_provider.core.release import Release, Target
 from cd_provider.core.traffic import Step
 from cd_provider.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from cd_provider.core.canary import CanaryPlan
 
 IF_BUSY = ("refuse", "wait")
 
@@ -92,6 +94,10 @@ class CanaryOrder:
 
     def plan(self) -> CanaryPlan:
         """Give what the pure decision works on."""
+        from cd_provider.core.canary import (
+            CanaryPlan,  # a task that only orders one need not know how it is decided
+        )
+
         return CanaryPlan(
             steps=tuple(Step(int(one["weight"]), float(one["for_s"])) for one in self.steps),
             gates=parse_gates(self.gates),

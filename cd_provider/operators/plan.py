@@ -27,7 +27,6 @@ from cd_provider.operators.plan_checks import (
 )
 from cd_provider.operators.plan_faults import Faults
 from cd_provider.operators.plan_hints import experimental
-from cd_provider.operators.plan_judges import check_judges
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -99,13 +98,15 @@ class ReleasePlanOperator(ReleaseOperator):
 
     async def aexecute(self, context: Context) -> list[str]:
         """Check everything, and give the hints."""
+        from cd_provider.operators import plan_judges
+
         faults = Faults()
         asked = self._asked(context, faults)
         window = faults.catch(check_window, self.window)
         facts = await faults.wait_for(check_image(asked))
         surroundings = await faults.wait_for(check_cluster(asked, faults))
         await faults.wait_for(check_prometheus(asked, surroundings, faults))
-        of_judges = await check_judges(asked, surroundings, faults)
+        of_judges = await plan_judges.check_judges(asked, surroundings, faults)
         faults.raise_if_any(str(self.app))
         if facts is None or surroundings is None:
             raise AssertionError("what was not found is a fault")

@@ -19,30 +19,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cd_provider.core.judge.counts import Counts, Tick, bare
+from cd_provider.core.judge.limits import EmergencyLimits
 from cd_provider.core.judge.past import UNKNOWN_CLUSTER
 from cd_provider.core.judge.tails import beta
-
-
-@dataclass(frozen=True, slots=True)
-class EmergencyLimits:
-    """
-    When it trips; all of it has to hold in the same window.
-
-    :param windows_s: that are looked at, each ending now. :param share: of the candidate's requests that fail, at
-        least: what fewer users meet has time for the other lanes.
-    :param times: how much worse than stable it may be. :param chance: of what was seen, if it were no worse.
-    :param without: the same for the candidate without any one of its pods: one bad host is not a bad version.
-    :param aside: chance that as many of both sides' errors fall to the candidate by its share of the requests.
-    :param floor: errors per request that no service is taken to be better than.
-    """
-
-    windows_s: tuple[float, ...] = (3.0, 5.0, 8.0, 12.0, 20.0, 30.0)
-    share: float = 0.025
-    times: float = 2.0
-    chance: float = 1e-4
-    without: float = 0.01
-    aside: float = 0.01
-    floor: float = 5e-4
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cd_provider.core.judge.emergency import EmergencyLimits
+from cd_provider.core.judge.limits import EmergencyLimits
 
 Metric = Literal["errors", "latency"]
 METRICS: tuple[Metric, ...] = ("errors", "latency")

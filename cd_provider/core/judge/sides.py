@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cd_provider.core.judge.presets import Preset
-from cd_provider.core.judge.series import Series, Side
 from cd_provider.core.names import baseline_name, candidate_name
 from cd_provider.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from cd_provider.core.judge.presets import Preset
+    from cd_provider.core.judge.series import Series, Side
 
 PORT = 8080  # of a pod's page where the preset names none
 

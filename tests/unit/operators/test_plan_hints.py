@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cd_provider.core.judge_gate import JudgeGate, judge
-from cd_provider.operators import plan
+from cd_provider.operators import plan_judges
 from cd_provider.operators.plan_hints import experimental
 from tests.unit.operators.plan_world import World, open_world
 
@@ -34,7 +34,7 @@ async def test_the_plan_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -
         """Find stable's counters: what they look like in a Prometheus is the adapters' matter."""
         return []
 
-    monkeypatch.setattr(plan, "check_judges", fine)
+    monkeypatch.setattr(plan_judges, "check_judges", fine)
     world.cluster.objects["/api/v1/namespaces/shop/pods"] = {"items": []}
 
     (hint,) = await world.plan(gates=[judge(preset="istio")], steps=[10, 50], step_s=600)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cd_provider.core.judge.counts import Counts, Tick
-from cd_provider.core.judge.emergency import EmergencyLimits
 from cd_provider.core.judge.judge import Judge
+from cd_provider.core.judge.limits import EmergencyLimits
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.verdict import Judged
