@@ -119,7 +119,7 @@ async def test_trouble_that_lasts_is_held_then_inconclusive_and_the_candidate_is
 ) -> None:
     if how in ("killed", "paused"):
         use(shop, metrics, monkeypatch)
-    order = shop.order(v2, steps=[(10, 60), (50, 60)], gates=GATES, candidate_min=2, no_data_s=12, max_s=600)
+    order = shop.order(v2, steps=[(10, 60), (50, 60)], gates=GATES, candidate_min=2, no_data_s=20, max_s=600)
     async with observed(shop) as seen:
         running = asyncio.create_task(run_order(order))
         await users_met(load, "v2", count=30)
