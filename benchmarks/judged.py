@@ -7,6 +7,7 @@ at 60 requests a second are recorded; afterwards the recordings are split at ran
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,11 +66,19 @@ def measure(extent: Extent, *, name: str) -> Report:
         with healthy_pods(stack, folder, paths) as jobs, recorded(jobs, at_least_s=extent.record_s):
             began = time.monotonic()
             bad = judged_bad.measure(stack, folder, extent.bad)
+            keep(name, bad)
             say(f"bad candidates took {time.monotonic() - began:.0f} s")
             healthy = judged_healthy.measure(stack, folder, extent.healthy)
+            keep(name, [*bad, *healthy])
             say(f"recording goes on until it has lasted {extent.record_s:g} s")
     found = {rate: splits.judge_all(path, count=extent.count) for rate, path in paths.items()}
     return report(name, bad, healthy, found)
+
+
+def keep(name: str, samples: Sequence[Mapping[str, Any]]) -> None:
+    """Write what there is so far: a long benchmark that is broken off loses the rest alone."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / f"{name}.so-far.json").write_text(json.dumps(list(samples), indent=2, ensure_ascii=False) + "\n")
 
 
 @contextmanager
