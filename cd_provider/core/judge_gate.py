@@ -184,7 +184,7 @@ class JudgeGate:
             alone=self.first_release == "pods_and_floor",
             pods_only=self.low_traffic == "pods_only",
             errors=self.errors.role == "critical",
-            latency=self.latency.role == "critical",
+            latency=self.latency.role == "critical" and bool(self.counters().latency),
             aside=self._aside(),
             ignore=Tolerance(errors=self.errors.ignore, latency=self.latency.ignore),
             unacceptable=Tolerance(

@@ -233,7 +233,7 @@ class JudgeWatch:
             finding = Finding.FAILED
         elif unreachable:
             finding = Finding.BREACH
-        elif not judge.story.candidate.requests and self.gate.low_traffic == "refuse":
+        elif not judge.story.candidate.requests and (lacking or self.gate.low_traffic == "refuse"):
             finding = Finding.THIN
         elif kind in ("INCONCLUSIVE", "NO_DATA") or not judge.calm(at):
             finding = Finding.BREACH

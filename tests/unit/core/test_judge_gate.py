@@ -42,6 +42,14 @@ def test_a_word_stands_for_the_chance_to_be_wrong(word: str) -> None:
     assert settings.alpha == SENSITIVITY[word]
 
 
+@pytest.mark.parametrize(("more", "judged"), [({}, False), ({"latency": "took"}, True)])
+def test_counters_without_latency_need_none_to_pass(more: dict[str, str], judged: bool) -> None:
+    counters = {"total": "calls", "errors": "failures", **more}
+    gate = JudgeGate.parse(judge(preset="custom", options=counters))
+
+    assert gate.settings(max_s=900.0).latency is judged
+
+
 def test_two_numbers_of_a_metric_reach_the_judge() -> None:
     gate = JudgeGate.parse(judge(preset="demo", errors={"ignore": 1.9}, latency={"unacceptable": 1.5}))
     settings = gate.settings(max_s=900.0)

@@ -234,6 +234,21 @@ async def follow_without(service: Service, watch: JudgeWatch, *pods: str, for_s:
     return found
 
 
+async def test_counters_that_are_missing_are_no_low_traffic() -> None:
+    service = Service(bad=0.002)
+    watch = service.watch(low_traffic="pods_only")
+    watch.open(at=BEGAN)
+
+    for _ in range(6):
+        service.now += SCRAPE_S
+        service.scrape(BEGAN - 3600.0)
+        service.source.series = [one for one in service.source.series if one.pod not in CANDIDATE]
+        await look(service, watch)
+
+    assert watch.state.finding is Finding.THIN
+    assert watch.state.line == "candidate: nothing"
+
+
 async def test_a_pod_that_does_not_answer_is_evidence_and_nobody_waits_for_it() -> None:
     service = Service(bad=0.002)
     watch = service.watch()
