@@ -239,7 +239,8 @@ class JudgeWatch:
             finding = Finding.BREACH
         else:
             finding = Finding.OK if kind == "PASS" else Finding.GOING
-        line = verdict.line if verdict and kind != "TRIP" else judge.story.line(judge, "so far", at, "")
+        over = kind != "TRIP" or self.gate.on_trip == "fail"
+        line = verdict.line if verdict and over else judge.story.line(judge, "so far", at, "")
         if finding is Finding.THIN and lacking:
             line = lacking
         if self.shadow is not None:

@@ -137,10 +137,10 @@ class Shop:
 
     @contextmanager
     def load(self, folder: Path, *, rate_per_s: float = 50) -> Iterator[Load]:
-        """Send it requests through the gateway meanwhile."""
+        """Send it requests through the gateway meanwhile, for half an hour at most: longer than any test may take."""
         with Load(
             url=self.stack.gateway_url + "/", host_header=f"{self.namespace}.local", rate_per_s=rate_per_s,
-            out=folder / f"load-{self.namespace}.jsonl", max_s=300,
+            out=folder / f"load-{self.namespace}.jsonl", max_s=1800,
         ) as load:  # fmt: skip
             yield load
 

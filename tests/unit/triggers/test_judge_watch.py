@@ -234,6 +234,16 @@ async def follow_without(service: Service, watch: JudgeWatch, *pods: str, for_s:
     return found
 
 
+async def test_where_a_trip_is_the_end_its_sentence_is_told() -> None:
+    service = Service(bad=0.3)
+    watch = service.watch(on_trip="fail")
+    watch.open(at=BEGAN)
+
+    await follow(service, watch, lambda: watch.state.trips > 0, at_most_s=60)
+
+    assert watch.state.line.startswith("TRIP 00:00:")
+
+
 async def test_counters_that_are_missing_are_no_low_traffic() -> None:
     service = Service(bad=0.002)
     watch = service.watch(low_traffic="pods_only")
