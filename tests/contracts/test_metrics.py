@@ -22,6 +22,7 @@ from cd_provider.exceptions import (
     ConnectionFaultError,
     MetricQueryError,
     MetricsRefusedError,
+    MetricsTooLargeError,
     MetricsUnavailableError,
 )
 from tests.fakes import FakeMetrics
@@ -156,6 +157,7 @@ def sample(value: Any) -> dict[str, Any]:
 
 
 UNAVAILABLE, QUERY, REFUSED = MetricsUnavailableError, MetricQueryError, MetricsRefusedError
+TOO_LARGE = MetricsTooLargeError
 LONG = vector(sample("1"), junk="x" * MAX_BYTES)
 
 FAULTS = [
@@ -190,9 +192,11 @@ FAULTS = [
     pytest.param(
         Answer(vector({"metric": {}, "histogram": [1, {}]})), QUERY, "a histogram", id="a native histogram"
     ),
-    pytest.param(Answer(LONG), QUERY, "larger than 1 MiB", id="more than 1 MiB"),
+    pytest.param(Answer(LONG), TOO_LARGE, "larger than 1 MiB", id="more than 1 MiB"),
     pytest.param(Answer(error("bad_data", "parse error"), 400), QUERY, "parse error", id="400"),
-    pytest.param(Answer(error("execution", "too many samples"), 422), QUERY, "too many samples", id="422"),
+    pytest.param(
+        Answer(error("execution", "too many samples"), 422), TOO_LARGE, "too many samples", id="422"
+    ),
     pytest.param(Answer(b"", 401), REFUSED, "connection 'metrics': it refuses", id="401"),
     pytest.param(Answer(b"", 403), REFUSED, "connection 'metrics': it refuses", id="403"),
     pytest.param(Answer(b"", 404), REFUSED, "path_prefix", id="404: no Prometheus here"),

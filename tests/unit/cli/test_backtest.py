@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,15 @@ def test_an_hour_that_cannot_be_read_is_left_out(server: Prometheus, run: Run, t
     assert [one["why"].startswith("not read:") for one in told["not_judged"]] == [True]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Take SIGINT as a program in the foreground does, whatever this process was started by."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_it_prints_what_was_measured_so_far(server: Prometheus, run: Run) -> None:
     serve(server, *OLD, hours=4)
 
