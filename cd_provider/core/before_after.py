@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.judge.settings import UNACCEPTABLE, JudgeSettings, Tolerance
 from cd_provider.core.judge_bounds import Bounds
-from cd_provider.core.judge_gate import MODES
-from cd_provider.core.units import number, seconds
+from cd_provider.core.units import MODES, number, seconds
 from cd_provider.exceptions import ArgumentError
 
 if TYPE_CHECKING:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from cd_provider.core.baseline import Baseline
 from cd_provider.core.finding import Finding, GateState, sentence
-from cd_provider.core.gate import AnyGate
 from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.pod import PodState
 from cd_provider.core.traffic import Step, Weights
 from cd_provider.core.workload import WorkloadState, candidate_replicas
+
+if TYPE_CHECKING:
+    from cd_provider.core.gate import AnyGate
 
 SCHEDULE_GRACE_S = 60.0  # an autoscaler may bring a node
 AHEAD_S = 30.0  # the next step's pods are started this long before it

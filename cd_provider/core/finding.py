@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from cd_provider.core.gate import AnyGate, Gate
+from cd_provider.core.gate import Gate
+
+if TYPE_CHECKING:
+    from cd_provider.core.gate import AnyGate
 
 
 class Finding(StrEnum):

@@ -8,15 +8,17 @@ A gate is kept as plain JSON (``promql(…)`` makes it), read into a :class:`Gat
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cd_provider.core.judge_gate import MODES, JudgeGate
 from cd_provider.core.query import template
 from cd_provider.core.ratio import denominator
-from cd_provider.core.units import number, seconds
+from cd_provider.core.units import MODES, number, seconds
 from cd_provider.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from cd_provider.core.judge_gate import JudgeGate
 
 
 def promql(
@@ -149,7 +151,7 @@ class Gate:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-AnyGate = Gate | JudgeGate
+AnyGate: TypeAlias = "Gate | JudgeGate"
 
 
 def parse_gate(value: Any) -> AnyGate:
@@ -161,7 +163,16 @@ def parse_gate(value: Any) -> AnyGate:
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if kind not in ("promql", "judge"):
         raise ArgumentError(f"gate: saw {value!r}, expected what promql(…) or judge(…) gives.")
-    return JudgeGate.parse(value) if kind == "judge" else Gate.parse(value)
+    if kind == "promql":
+        return Gate.parse(value)
+    from cd_provider.core.judge_gate import JudgeGate  # whoever has only bounds loads no judge
+
+    return JudgeGate.parse(value)
+
+
+def judges(gates: Iterable[AnyGate]) -> tuple[JudgeGate, ...]:
+    """Give those of the gates that compare."""
+    return tuple(gate for gate in gates if not isinstance(gate, Gate))
 
 
 def parse_gates(value: Any) -> tuple[AnyGate, ...]:

@@ -14,7 +14,8 @@ from typing import Any, get_args, get_type_hints
 from cd_provider.core.gate import Gate
 from cd_provider.core.judge.presets import PRESETS, Preset
 from cd_provider.core.judge_bounds import ROLES
-from cd_provider.core.judge_gate import MODES, WORDS, JudgeGate
+from cd_provider.core.judge_gate import WORDS, JudgeGate
+from cd_provider.core.units import MODES
 
 Schema = dict[str, Any]
 

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
 from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
-from cd_provider.core.units import seconds, word
+from cd_provider.core.units import MODES, seconds, word
 from cd_provider.exceptions import ArgumentError
 
 if TYPE_CHECKING:
     from cd_provider.core.judge.presets import Preset
 
 SENSITIVITY: Mapping[str, float] = {"calm": 0.05, "normal": 0.10, "keen": 0.20}
-MODES = ("enforce", "observe")
 WORDS: Mapping[str, tuple[str, ...]] = {
     "source": ("prometheus", "direct"),
     "sensitivity": tuple(SENSITIVITY),

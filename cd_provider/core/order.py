@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.gate import AnyGate, parse_gates
-from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.gate import judges, parse_gates
 from cd_provider.core.names import short_hash
 from cd_provider.core.release import Release, Target
 from cd_provider.core.traffic import Step
@@ -15,6 +14,7 @@ from cd_provider.exceptions import ArgumentError
 
 if TYPE_CHECKING:
     from cd_provider.core.canary import CanaryPlan
+    from cd_provider.core.gate import AnyGate
 
 IF_BUSY = ("refuse", "wait")
 
@@ -75,7 +75,7 @@ class CanaryOrder:
     @property
     def fresh(self) -> bool:
         """Whether a baseline is asked for."""
-        return any(isinstance(gate, JudgeGate) and gate.fresh for gate in parse_gates(self.gates))
+        return any(gate.fresh for gate in judges(parse_gates(self.gates)))
 
     @property
     def gates_hash(self) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.gate import AnyGate
-from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.gate import Gate, judges
 from cd_provider.core.names import CANDIDATE, RECORD, SIDE, candidate_name
 from cd_provider.core.release import Record, Release
 from cd_provider.core.template import is_side
 from cd_provider.core.traffic import Step
 from cd_provider.core.workload import WorkloadState
 from cd_provider.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from cd_provider.core.gate import AnyGate
 
 _ARGO = ("argocd.argoproj.io/instance", "argocd.argoproj.io/tracking-id")
 # A Service's name is a DNS label. A Deployment's is a subdomain (253), and its ReplicaSets add "-" and a hash of 10.
@@ -73,8 +75,8 @@ def late_judges(gates: Sequence[AnyGate], max_s: float) -> list[str]:
     return [
         f"gate {gate.name!r} cannot decide: nothing passes before {least:g} s, and the canary's max_s is {max_s:g} s; "
         f"give it {least + DECIDES_S:g} s or more."
-        for gate in gates
-        if isinstance(gate, JudgeGate) and max_s < (least := gate.settings(max_s=max_s).least_s) + DECIDES_S
+        for gate in judges(gates)
+        if max_s < (least := gate.settings(max_s=max_s).least_s) + DECIDES_S
     ]
 
 
@@ -84,19 +86,19 @@ def crowded_steps(gates: Sequence[AnyGate], steps: Sequence[Step]) -> list[str]:
 
     At 50 for both nothing is left, so that a judge beside stable would see nobody; beyond it there is no such split.
     """
-    most, judges = max(step.weight for step in steps), [gate for gate in gates if isinstance(gate, JudgeGate)]
-    if most < 50 or not any(gate.fresh for gate in judges):
+    most, comparing = max(step.weight for step in steps), judges(gates)
+    if most < 50 or not any(gate.fresh for gate in comparing):
         return []
     idle = [
         f"gate {gate.name!r} compares with stable, which has no users left at {most} % beside the fresh baseline of "
         "another gate. Lower the last step, or give both the same baseline."
-        for gate in judges
+        for gate in comparing
         if not gate.fresh
     ]
     return idle + [
         f"gate {gate.name!r} asks for a fresh baseline, which gets as much of the traffic as the candidate; the steps "
         f"go up to {most}, and 50 is the most that both can have. Lower the steps, or compare with stable."
-        for gate in judges
+        for gate in comparing
         if gate.fresh and most > 50
     ]
 
@@ -109,8 +111,8 @@ def blind_gates(gates: Sequence[AnyGate], steps: Sequence[Step]) -> list[str]:
     """
     found, total, shortest = [], sum(step.for_s for step in steps), min(step.for_s for step in steps)
     for gate in gates:
-        needed = 0.0 if isinstance(gate, JudgeGate) else math.ceil(gate.for_s / gate.every_s) * gate.every_s
-        if not isinstance(gate, JudgeGate) and needed >= total:
+        needed = math.ceil(gate.for_s / gate.every_s) * gate.every_s if isinstance(gate, Gate) else 0.0
+        if isinstance(gate, Gate) and needed >= total:
             found.append(
                 f"gate {gate.name!r} cannot fail: to see its bound broken for {gate.for_s:g} s it needs {needed:g} s, "
                 f"and all steps together take {total:g} s. Shorten for_s or hold the steps for longer."

@@ -10,6 +10,8 @@ from typing import Any
 
 from cd_provider.exceptions import ArgumentError
 
+MODES = ("enforce", "observe")
+"""Of a gate."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from cd_provider.core.gate import AnyGate, parse_gates
-from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.gate import judges, parse_gates
 from cd_provider.core.order import IF_BUSY, CanaryOrder
 from cd_provider.core.override import Override
 from cd_provider.core.refuse import crowded_steps
@@ -23,6 +22,8 @@ from cd_provider.operators.links import GatesLink, VerdictLink, gates_url, verdi
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from cd_provider.core.gate import AnyGate
 
 MARGIN_S = 120.0  # between the canary's own deadline and the end that Airflow would make of it
 
@@ -126,8 +127,7 @@ class CanaryOperator(ReleaseOperator):
     def verdict_url(self, ti: Any) -> str:
         """Where the verdict of one task instance is shown; "" where no gate is a judge, or that cannot be told."""
         try:
-            judged = any(isinstance(gate, JudgeGate) for gate in parse_gates(self.gates))
-            return verdict_url(ti) if judged else ""
+            return verdict_url(ti) if judges(parse_gates(self.gates)) else ""
         except Exception as err:  # a button is no reason to fail
             self.log.info("no link to the verdict: %s", err)
             return ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from cd_provider.core.gate import AnyGate, parse_gate, parse_gates
+from cd_provider.core.gate import parse_gate, parse_gates
 from cd_provider.core.image import ImageFacts, ImageRef
 from cd_provider.core.message import Outcome
 from cd_provider.core.override import Override
@@ -30,6 +30,8 @@ from cd_provider.operators.plan_hints import experimental
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from cd_provider.core.gate import AnyGate
 
 
 class ReleasePlanOperator(ReleaseOperator):

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.gate import AnyGate, Gate
+from cd_provider.core.gate import Gate, judges
 from cd_provider.core.image import ImageFacts, ImageRef
-from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.names import BASELINE, CANDIDATE, candidate_name, side_name
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.core.refuse import long_names, owners, pick_container, refusals, strangers
@@ -23,6 +22,8 @@ from cd_provider.operators.plan_faults import Faults
 
 if TYPE_CHECKING:
     from cd_provider.core.access import Permission
+    from cd_provider.core.gate import AnyGate
+    from cd_provider.core.judge_gate import JudgeGate
     from cd_provider.core.ports import MetricSource
     from cd_provider.hooks.cluster import ClusterClient
 
@@ -53,7 +54,7 @@ class Asked:
     @property
     def judges(self) -> tuple[JudgeGate, ...]:
         """Those of the gates that compare."""
-        return tuple(gate for gate in self.gates if isinstance(gate, JudgeGate))
+        return judges(self.gates)
 
     @property
     def sides(self) -> tuple[str, ...]:

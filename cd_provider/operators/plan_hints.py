@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from cd_provider.core import surroundings
 from cd_provider.core.deployment import equalities
-from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.release import Target
 from cd_provider.core.surroundings import Sides
 from cd_provider.core.template import candidate_labels, candidate_selector, candidate_service
@@ -17,6 +16,7 @@ from cd_provider.exceptions import CdProviderError, ClusterNotFoundError
 
 if TYPE_CHECKING:
     from cd_provider.core.access import Permission
+    from cd_provider.core.judge_gate import JudgeGate
     from cd_provider.hooks.cluster import ClusterClient
 
 Json = Mapping[str, Any]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.canary import CanaryPlan
-from cd_provider.core.gate import AnyGate
 from cd_provider.core.judge.sides import Sides, fresh_sides_of, sides_of
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.names import BASELINE, CANDIDATE, baseline_name, candidate_name
@@ -30,6 +29,7 @@ from cd_provider.triggers.sources import Sources
 if TYPE_CHECKING:
     from cd_provider.adapters.lease import Lease
     from cd_provider.adapters.pods import WatchedPods
+    from cd_provider.core.gate import AnyGate
     from cd_provider.hooks.cluster import ClusterClient
 
 
