@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, TaskGroup, chain
 
-from cd_provider.core.approval import approval_arguments, release_question
 from cd_provider.core.release import check_keys
-from cd_provider.core.smoke import smoke_arguments
 from cd_provider.core.traffic import templated
 from cd_provider.exceptions import ArgumentError
 from cd_provider.operators.abort import ReleaseAbortOperator
@@ -174,7 +172,8 @@ def _smoke(
 ) -> ImageSmokeOperator | None:
     if smoke is None:
         return None
-    from cd_provider.operators.smoke import ImageSmokeOperator  # what is off costs no Dag file anything
+    from cd_provider.core.smoke import smoke_arguments  # what is off costs no Dag file anything
+    from cd_provider.operators.smoke import ImageSmokeOperator
 
     given = {"registry_conn_id": registry_conn_id, "docker_conn_id": docker_conn_id, **smoke_arguments(smoke)}
     return ImageSmokeOperator(task_id="smoke", image=image, **given)
@@ -183,6 +182,7 @@ def _smoke(
 def _approval(approval: Mapping[str, Any] | None, *, app: str, verify: str) -> list[Any]:
     if approval is None:
         return []
+    from cd_provider.core.approval import approval_arguments, release_question
     from cd_provider.operators.approval import ReleaseApprovalOperator
 
     found = f"({_pulled(verify)} or {{}})"
