@@ -24,7 +24,7 @@ from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.series import Series, Side
-from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S, JudgeSettings
+from cd_provider.core.judge.settings import JudgeSettings, away_for_s
 
 REQUESTS, ERRORS = 0, 1  # columns of what a pod did
 OFF_S = 1  # from the verdict until nobody is sent there any more, in whole seconds, which is generous
@@ -86,7 +86,7 @@ class _Canary:
 
     def leave(self, second: int) -> None:
         """Take the candidate off traffic, for a while."""
-        away_s = AWAY_ALONE_S if self.ours.stop == 1 else AWAY_S
+        away_s = away_for_s(self.ours.stop)
         self.off_s, self.gone_s = second + OFF_S, second + OFF_S + away_s
 
     def pass_second(self, second: int, done: Array) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -13,7 +13,7 @@ from typing import TypeVar
 from cd_provider.adapters.metrics.counters_prometheus import PrometheusCounters
 from cd_provider.cli.target import Target
 from cd_provider.core.judge.counts import Tick
-from cd_provider.core.judge.history import begun, history, interval
+from cd_provider.core.judge.history import begun, by_unit, history, interval
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Sides
 from cd_provider.exceptions import MetricsTooLargeError, MetricsUnavailableError
@@ -160,9 +160,4 @@ def joined(*windows: Window) -> tuple[Series, ...]:
 
 def ticks(target: Target, series: tuple[Series, ...], interval_s: float) -> list[Tick]:
     """Give the ticks of stable's counters, as a judge sees them: a gateway's as one pod's."""
-    return history(by_unit(target, begun(series, interval_s)), interval_s)
-
-
-def by_unit(target: Target, series: Sequence[Series]) -> list[Series]:
-    """Take a gateway's counters for one pod's of each side."""
-    return list(series) if target.by_pod else [replace(one, pod=one.side) for one in series]
+    return history(by_unit(begun(series, interval_s), target.preset.unit), interval_s)

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cd_provider.cli.plan import add_output
-from cd_provider.cli.reader import HOUR_S, Reader, by_unit
+from cd_provider.cli.reader import HOUR_S, Reader
+from cd_provider.cli.reader import ticks as ticks_of
 from cd_provider.cli.replay import add_record, pods, read_record, show_verdicts, title, told, write_svg
 from cd_provider.cli.screen import Screen, check_writable, utc, write_json
 from cd_provider.cli.session import Session
 from cd_provider.cli.target import Target, add_server
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Counts, Tick
-from cd_provider.core.judge.history import begun, history
+from cd_provider.core.judge.history import by_unit
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.record import Record
 from cd_provider.core.judge.record import replay as judged_again
@@ -117,12 +118,14 @@ async def _read(reader: Reader, target: Target, record: Record) -> Record:
     series = await reader.read(sides, since, ends_at + 2 * interval_s)
     aligner = Aligner(started_at=began_at, interval_s=interval_s)
     wanted = {round(tick.at, 3) for tick in record.ticks}
-    ticks = [tick for tick in aligner.feed(by_unit(target, series)) if round(tick.at, 3) in wanted]
+    ticks = [
+        tick for tick in aligner.feed(by_unit(series, target.preset.unit)) if round(tick.at, 3) in wanted
+    ]
     past = record.past
     if past.requests:
         before = await reader.read(replace(sides, candidate_pods=()), began_at - HOUR_S, began_at)
         stable = [one for one in before if one.side == "stable"]
-        past = look_back(history(by_unit(target, begun(stable, interval_s)), interval_s))
+        past = look_back(ticks_of(target, tuple(stable), interval_s))
     return replace(record, ticks=tuple(ticks), past=past, notes=aligner.notes, cut="")
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cd_provider.core.gate_head import gate_name
 from cd_provider.core.judge.settings import UNACCEPTABLE, JudgeSettings, Tolerance
 from cd_provider.core.judge_bounds import Bounds
 from cd_provider.core.units import MODES, number, seconds
@@ -94,14 +95,8 @@ class BeforeAfter:
 
         :raises ArgumentError: a wrong shape, name, word or number.
         """
-        if not isinstance(value, Mapping) or value.get("kind") != "before_after":
-            raise ArgumentError(f"gate: saw {value!r}, expected what before_after(…) gives.")
-        name = value.get("name")
-        if not isinstance(name, str) or not name.strip():
-            raise ArgumentError(f"gate: saw the name {name!r}, expected a text such as 'rejected rows'.")
-        where, known = f"gate {name!r}", {one.name for one in fields(cls)}
-        if unknown := sorted(set(value) - known):
-            raise ArgumentError(f"{where}: unknown key {unknown[0]!r}, expected some of {sorted(known)}.")
+        known = {one.name for one in fields(cls)}
+        where = f"gate {gate_name(value, kind='before_after', such_as='rejected rows', known=known)!r}"
         return cls(**{key: _read(where, key, given) for key, given in value.items() if given is not None})
 
     def __post_init__(self) -> None:

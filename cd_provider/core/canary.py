@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from cd_provider.core.baseline import Baseline
 from cd_provider.core.finding import Finding, GateState, sentence
-from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S
+from cd_provider.core.gate import judges
+from cd_provider.core.judge.settings import away_for_s
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.pod import PodState
 from cd_provider.core.traffic import Step, Weights
@@ -51,7 +52,7 @@ class CanaryPlan:
     @property
     def fresh(self) -> bool:
         """Whether a baseline stands beside the candidate: see :mod:`cd_provider.core.baseline`."""
-        return any(isinstance(gate, JudgeGate) and gate.fresh for gate in self.gates)
+        return any(gate.fresh for gate in judges(self.gates))
 
     def beside_stable(self) -> CanaryPlan:
         """Give the same without a baseline: its judges compare with stable's own pods."""
@@ -224,8 +225,7 @@ def _tripped(plan: CanaryPlan, seen: Situation) -> Action | None:
     if seen.step >= 0:
         for gate, state in zip(plan.gates, seen.gates, strict=True):
             if gate.enforced and state.trips > seen.trips:
-                alone = sum(pod.serves for pod in seen.pods) < 2
-                return Away(sentence(gate, state), AWAY_ALONE_S if alone else AWAY_S)
+                return Away(sentence(gate, state), away_for_s(sum(pod.serves for pod in seen.pods)))
     left = seen.back_at - seen.now
     if left <= 0:
         return None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cd_provider.core.gate_head import gate_name
 from cd_provider.core.query import template
 from cd_provider.core.ratio import denominator
 from cd_provider.core.units import MODES, number, seconds
@@ -81,16 +82,8 @@ class Gate:
 
         :raises ArgumentError: a wrong shape or name, or a gate that cannot fail.
         """
-        if not isinstance(value, Mapping) or value.get("kind") != "promql":
-            raise ArgumentError(f"gate: saw {value!r}, expected what promql(…) gives.")
-        name = value.get("name")
-        if not isinstance(name, str) or not name.strip():
-            raise ArgumentError(f"gate: saw the name {name!r}, expected a text such as 'errors'.")
         known = {one.name: one.metadata for one in fields(cls)}
-        if unknown := sorted(set(value) - set(known)):
-            raise ArgumentError(
-                f"gate {name!r}: unknown key {unknown[0]!r}, expected some of {sorted(known)}."
-            )
+        name = gate_name(value, kind="promql", such_as="errors", known=known)
         read = {
             key: _read(name, key, given, least=known[key].get("minimum", -math.inf))
             for key, given in value.items()

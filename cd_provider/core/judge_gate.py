@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from cd_provider.core.gate_head import gate_name
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
 from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
 from cd_provider.core.units import MODES, seconds, word
@@ -122,14 +123,8 @@ class JudgeGate:
 
         :raises ArgumentError: a wrong shape, name, word or number.
         """
-        if not isinstance(value, Mapping) or value.get("kind") != "judge":
-            raise ArgumentError(f"gate: saw {value!r}, expected what judge(…) gives.")
-        name = value.get("name")
-        if not isinstance(name, str) or not name.strip():
-            raise ArgumentError(f"gate: saw the name {name!r}, expected a text such as 'judge'.")
-        where, known = f"gate {name!r}", {one.name for one in fields(cls)}
-        if unknown := sorted(set(value) - known):
-            raise ArgumentError(f"{where}: unknown key {unknown[0]!r}, expected some of {sorted(known)}.")
+        name = gate_name(value, kind="judge", such_as="judge", known={one.name for one in fields(cls)})
+        where = f"gate {name!r}"
         value = {key: one for key, one in value.items() if one is not None}
         usual = {one.name: one.default for one in fields(cls)}
         words = {key: word(value, key, some, where, usual=str(usual[key])) for key, some in WORDS.items()}

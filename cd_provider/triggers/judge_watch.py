@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.hearing import Hearing
-from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, history, interval
+from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, by_unit, history, interval
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
@@ -119,7 +119,7 @@ class JudgeWatch:
         assert self._aligner is not None
         assert self.judge is not None
         reading = await self.source.read(sides, since=self._since)
-        series = self._by_unit(reading.series)
+        series = by_unit(reading.series, self.gate.counters().unit)
         ticks = self._aligner.feed(series)
         for tick in ticks:
             self._shade(tick)
@@ -218,13 +218,8 @@ class JudgeWatch:
             return Past(), USUAL_INTERVAL_S
         stable = [_before(one, began_at) for one in reading.series if one.side == "stable"]
         interval_s = interval(stable)
-        return look_back(history(self._by_unit(begun(stable, interval_s)), interval_s)), interval_s
-
-    def _by_unit(self, series: Iterable[Series]) -> list[Series]:
-        """Take a gateway's counters for one pod's of each side: its own pods are nobody's who could be left out."""
-        if self.gate.counters().unit == "backend_pod":
-            return list(series)
-        return [replace(one, pod=one.side) for one in series]
+        units = by_unit(begun(stable, interval_s), self.gate.counters().unit)
+        return look_back(history(units, interval_s)), interval_s
 
     def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...], lacking: str) -> None:
         verdict, at = judge.verdict, judge.at

@@ -8,6 +8,7 @@ from statistics import median
 
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
+from cd_provider.core.judge.presets import Unit
 from cd_provider.core.judge.series import Series, Side
 
 USUAL_INTERVAL_S = 5.0
@@ -41,6 +42,11 @@ def begun(series: Sequence[Series], interval_s: float) -> list[Series]:
         else one
         for one in series
     ]
+
+
+def by_unit(series: Iterable[Series], unit: Unit) -> list[Series]:
+    """Take a gateway's counters for one pod's of each side: its own pods are nobody's who could be left out."""
+    return list(series) if unit == "backend_pod" else [replace(one, pod=one.side) for one in series]
 
 
 def history(series: Sequence[Series], interval_s: float) -> list[Tick]:

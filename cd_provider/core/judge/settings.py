@@ -30,6 +30,13 @@ class Tolerance:
 
 AWAY_S = 30.0  # off traffic after a trip
 AWAY_ALONE_S = 65.0  # of a single pod: its host may be out of order for a minute
+
+
+def away_for_s(pods: int) -> float:
+    """Say how long a candidate of so many pods stays off traffic after a trip, seconds."""
+    return AWAY_ALONE_S if pods < 2 else AWAY_S
+
+
 IGNORE = Tolerance(errors=1.25, latency=1.05)
 UNACCEPTABLE = Tolerance(errors=2.0, latency=1.25, share=0.005)
 CLEAR = Tolerance(errors=1.5, latency=1.10, share=5e-4)

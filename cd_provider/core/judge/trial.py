@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.judge import ENDS, Judge
 from cd_provider.core.judge.past import Past
-from cd_provider.core.judge.settings import AWAY_ALONE_S, AWAY_S, JudgeSettings
+from cd_provider.core.judge.settings import JudgeSettings, away_for_s
 from cd_provider.core.judge.verdict import Judged, Kind
 
 
@@ -40,7 +40,7 @@ class Trial:
     def __init__(
         self, settings: JudgeSettings, *, began_at: float = 0.0, past: Past | None = None, pods: int = 2
     ) -> None:
-        self.away_s = AWAY_ALONE_S if pods < 2 else AWAY_S
+        self.away_s = away_for_s(pods)
         self.judge = Judge(replace(settings, away_s=self.away_s), began_at=began_at, past=past)
         self.back_at = began_at
         self.off_s: float | None = None
