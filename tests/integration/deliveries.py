@@ -185,7 +185,7 @@ class Seen:
 
 @asynccontextmanager
 async def observed(shop: Shop, *, every_s: float = 0.1) -> AsyncIterator[Seen]:
-    """Sample route, Deployments and pods as admin, beside what runs in this loop."""
+    """Sample route, Deployments and pods as admin, beside what runs in this loop and once when it has ended."""
     from cd_provider.hooks.cluster import ClusterLogin, load
     from cd_provider.hooks.cluster_client import ClusterClient
 
@@ -201,19 +201,24 @@ async def observed(shop: Shop, *, every_s: float = 0.1) -> AsyncIterator[Seen]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await _look(client, shop, seen)
 
 
 async def _observe(client: Any, shop: Shop, seen: Seen, every_s: float) -> None:
     from cd_provider.exceptions import TransientError
 
+    while True:
+        with suppress(TransientError):
+            await _look(client, shop, seen)
+        await asyncio.sleep(every_s)
+
+
+async def _look(client: Any, shop: Shop, seen: Seen) -> None:
     route = f"/apis/gateway.networking.k8s.io/v1/namespaces/{shop.namespace}/httproutes/shop"
     pods = f"/api/v1/namespaces/{shop.namespace}/pods"
     deployments = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments"
-    while True:
-        with suppress(TransientError):
-            answers = await asyncio.gather(client.get(route), client.get(pods), client.get(deployments))
-            _note(seen, *answers)
-        await asyncio.sleep(every_s)
+    answers = await asyncio.gather(client.get(route), client.get(pods), client.get(deployments))
+    _note(seen, *answers)
 
 
 def _note(seen: Seen, route: Any, pods: Any, deployments: Any) -> None:
