@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import subprocess
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from cd_provider.exceptions import (
     MetricsUnavailableError,
 )
 from tests.fakes import FakeMetrics
+from tests.integration.own_prometheus import OwnPrometheus
 from tests.loopback import Answer, Loopback
 
 TWO = 'label_replace(vector(1), "pod", "a", "", "") or label_replace(vector(2), "pod", "b", "", "")'
@@ -62,32 +61,9 @@ CASES = [
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Run Debian's Prometheus with nothing to scrape, on a free port."""
-    folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "prometheus.yml").write_text("global: {}\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    arguments = [
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with subprocess.Popen(["prometheus", *arguments], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        limit = threading.Timer(60, process.kill)
-        limit.start()
-        said: list[str] = []
-        for line in process.stderr:
-            said.append(line)
-            if "ready to receive web requests" in line:
-                break
-        else:
-            pytest.fail(f"Prometheus did not start:\n{''.join(said)}")
-        limit.cancel()
-        drain = threading.Thread(target=process.stderr.read)
-        drain.start()
-        yield port
-        process.terminate()
-        drain.join()
+    server = OwnPrometheus(tmp_path_factory.mktemp("prometheus") / "home", {"global": {}})
+    yield server.port
+    server.close()
 
 
 @asynccontextmanager

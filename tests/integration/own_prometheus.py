@@ -6,22 +6,30 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from tests.stack import probes, prometheus
+from tests.stack import packages, probes, prometheus
 from tests.stack.errors import NotReadyError
 from tests.stack.processes import system_binary, wait_until
 
 
 class OwnPrometheus:
-    """It scrapes what the stack's scrapes, as often. ``close`` at the end."""
+    """
+    Debian's, on a free port. ``close`` at the end.
 
-    def __init__(self, home: Path) -> None:
+    :param config: None: it scrapes what the stack's scrapes, as often.
+    """
+
+    def __init__(self, home: Path, config: Mapping[str, Any] | None = None) -> None:
+        packages.install(["prometheus"])
         self.home = home
         home.mkdir(parents=True)
-        (home / "prometheus.yml").write_text(yaml.safe_dump(prometheus.scrape_config(), sort_keys=False))
+        wanted = prometheus.scrape_config() if config is None else dict(config)
+        (home / "prometheus.yml").write_text(yaml.safe_dump(wanted, sort_keys=False))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
