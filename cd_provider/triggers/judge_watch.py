@@ -12,13 +12,14 @@ from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.hearing import Hearing
-from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, by_unit, history, interval
+from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, by_unit, history, interval, lifetime
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.record import Draft, Recorder
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.settings import AWAY_ALONE_S
+from cd_provider.core.judge.sides import Reading as Counters
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge_gate import JudgeGate
@@ -38,7 +39,8 @@ class JudgeWatch:
     Keep the state of one judge current.
 
     Started anew in the middle of a canary it reads the counters since the first user again, and so stands where it
-    stood, its record included. A source without a past (``direct``) begins where it is.
+    stood, its record included. A source without a past (``direct``) begins where it is; what is usual there is what
+    stable's counters stand at, over all their life.
 
     :param sides: gives whose counters are compared, at that moment. :param usual: gives whose last hour is looked back
         on, where that is somebody else: a baseline as young as the candidate has none. :param clock: epoch seconds.
@@ -115,10 +117,11 @@ class JudgeWatch:
         if self.gate.fresh and not sides.stable_pods and self.gate.counters().unit == "backend_pod":
             raise CdProviderError("the baseline has no ready pods")
         if self._aligner is None:
-            await self._begin(began_at)
+            reading = await self._begin(began_at, sides)
+        else:
+            reading = await self.source.read(sides, since=self._since)
         assert self._aligner is not None
         assert self.judge is not None
-        reading = await self.source.read(sides, since=self._since)
         series = by_unit(reading.series, self.gate.counters().unit)
         ticks = self._aligner.feed(series)
         for tick in ticks:
@@ -156,11 +159,18 @@ class JudgeWatch:
             log.warning("%s: no shadow any more: %s: %s", self.gate.name, type(err).__name__, err)
             self.shadow = None
 
-    async def _begin(self, began_at: float) -> None:
-        """Read what is usual here, and set the clock."""
-        past, interval_s = Past(), self.gate.every_s if self.gate.source == "direct" else USUAL_INTERVAL_S
-        if self.gate.source != "direct":
-            past, interval_s = await self._past(began_at, self.usual())
+    async def _begin(self, began_at: float, sides: Sides) -> Counters:
+        """Read what is usual here, set the clock, and give the first reading."""
+        if self.gate.source == "direct":
+            interval_s = self.gate.every_s
+            reading = await self.source.read(sides, since=began_at - OVERLAP * interval_s)
+            stable = [one for one in reading.series if one.side == "stable"]
+            self._set_clock(began_at, lifetime(by_unit(stable, self.gate.counters().unit)), interval_s)
+            return reading
+        self._set_clock(began_at, *await self._past(began_at, self.usual()))
+        return await self.source.read(sides, since=self._since)
+
+    def _set_clock(self, began_at: float, past: Past, interval_s: float) -> None:
         # From the first user on, so that it is the same after a restart.
         left_s = round(self._until - began_at - END * interval_s, 1)
         self.settings = replace(self.settings, max_s=max(1.0, left_s))

@@ -55,4 +55,4 @@ REFERENCES: dict[str, Entry] = {
     "peeking_z": Entry(PeekingZ),
     "msprt": Entry(MixtureSprt),
 }
-JUDGES: dict[str, Door] = {"ours": OurEntry(), **REFERENCES}
+JUDGES: dict[str, Door] = {"ours": OurEntry(), "ours_page": OurEntry(history_s=0.0), **REFERENCES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from benchmarks.canary_bench.generate import Record
 from benchmarks.canary_bench.samples import EDGES, Setting, Verdict
@@ -57,7 +58,11 @@ class Ours:
 
 @dataclass(frozen=True)
 class OurEntry:
-    """How it is begun; whether the baseline is fresh is seen by its counters, which begin at 0 then."""
+    """
+    How it is begun; whether the baseline is fresh is seen by its counters, which begin at 0 then.
+
+    :param history_s: 0: it knows no more than what stable's counters stand at, as where pods' own pages are read.
+    """
 
     settings: JudgeSettings | None = None
     history_s: float = HISTORY_S
@@ -69,10 +74,17 @@ class OurEntry:
             self.settings or JudgeSettings(),
             fresh=not record.live.totals[0, is_stable].any(), min_s=setting.min_s, max_s=setting.max_s,
         )  # fmt: skip
-        ours = Ours(settings, past(record))
+        ours = Ours(settings, past(record) if self.history_s else page(record))
         if len(is_stable) - is_stable.sum() == 1:
             ours.away_s = AWAY_ALONE_S
         return ours, Ticks(record)
+
+
+def page(record: Record) -> Past:
+    """Read what stable's counters stand at when the candidate takes traffic; those of a fresh baseline say nothing."""
+    errors, *upto = record.live.totals[0, ~record.live.pods.is_candidate].sum(axis=0).tolist()
+    buckets = tuple(high - low for low, high in pairwise((0.0, *upto)))
+    return Past(upto[-1], errors, buckets, EDGES) if upto[-1] else Past()
 
 
 def past(record: Record) -> Past:

@@ -106,12 +106,14 @@ class Aligner:
         return self.started_at + tick * self.interval_s
 
     def _tick(self, number: int) -> Tick:
-        piles, edges = self._piles.pop(number, {}), self._common_edges()
+        piles, edges = self._piles.pop(number, {}), common_edges(self._edges.values())
         sides: dict[Side, dict[str, Counts]] = {"candidate": {}, "stable": {}}
         for (side, pod), pile in piles.items():
             sides[side][pod] = pile.counts(edges)
         return Tick(self._end(number), self.interval_s, sides["candidate"], sides["stable"], edges)
 
-    def _common_edges(self) -> tuple[float, ...]:
-        every = [edges for edges in self._edges.values() if edges]
-        return tuple(sorted(set.intersection(*every))) if every else ()
+
+def common_edges(pods: Iterable[set[float]]) -> tuple[float, ...]:
+    """Give the bucket edges that every pod has which has any."""
+    every = [edges for edges in pods if edges]
+    return tuple(sorted(set.intersection(*every))) if every else ()

@@ -1,10 +1,10 @@
 """
 The emergency lane: so many errors within seconds that users have to be spared at once.
 
-It asks one question at each new error: had the candidate been no worse than twice stable, how surprising would this
-be? Stable's own rate is not known, only what it did in the last hour and in these very seconds, so that rate is spread
-like a gamma distribution around both; the candidate's count is negative binomial then. When both sides suffer, stable's
-errors in the same seconds say so.
+It asks one question at each new error: had the candidate been hardly worse than stable, how surprising would this be?
+Stable's own rate is not known, only what it did before and in these very seconds, so that rate is spread like a gamma
+distribution around both; the candidate's count is negative binomial then. When both sides suffer, stable's errors in
+the same seconds say so.
 
 Speed and safety under a short one-sided outage cannot both be had by any rule that looks at seconds. So this one
 does not convict: it trips. The candidate is taken off traffic at once, its pods stay, and it gets one return; whoever
@@ -20,8 +20,9 @@ from itertools import islice
 
 from cd_provider.core.judge.counts import Counts, Tick, bare
 from cd_provider.core.judge.limits import EmergencyLimits
-from cd_provider.core.judge.past import UNKNOWN_CLUSTER
+from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.tails import beta
+from cd_provider.core.judge.usual import Usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +41,30 @@ class Trip:
 
 
 class EmergencyLane:
-    """
-    Looks at one tick after the other.
+    """Looks at one tick after the other; what is older than its windows says what is usual, after ``past``."""
 
-    :param share: errors per request that are usual at stable. :param cluster: how many errors come together.
-    """
-
-    def __init__(
-        self, *, share: float = 0.0, cluster: float = UNKNOWN_CLUSTER, limits: EmergencyLimits | None = None
-    ) -> None:
-        self.limits, self.cluster = limits or EmergencyLimits(), max(1.0, cluster)
-        self.share = min(0.5, max(share, self.limits.floor))
+    def __init__(self, past: Past | None = None, *, limits: EmergencyLimits | None = None) -> None:
+        self.limits, self.usual = limits or EmergencyLimits(), Usual(past or Past())
         self._recent: deque[Tick] = deque()
+
+    @property
+    def share(self) -> float:
+        """Errors per request that are usual at stable."""
+        return min(0.5, max(self.usual.share, self.limits.floor))
 
     def step(self, tick: Tick) -> Trip | None:
         """Take the next tick; give what was seen when it trips."""
         self._recent.append(tick)
         while self._recent[0].at < tick.at - max(self.limits.windows_s) + 1e-9 and len(self._recent) > 1:
-            self._recent.popleft()
+            self.usual.add(self._recent.popleft())
         if not any(one.errors for one in tick.candidate.values()):
             return None  # what did not trip before does not trip for want of news
         return next((found for found in self._windows(tick) if found), None)
 
     def reset(self) -> None:
         """Forget; what was seen before a return to traffic does not count after it."""
-        self._recent.clear()
+        while self._recent:
+            self.usual.add(self._recent.popleft())
 
     def _windows(self, now: Tick) -> Iterator[Trip | None]:
         """Look at each window, the shortest first, by as many whole ticks as fit into it, at least one."""
@@ -84,7 +84,8 @@ class EmergencyLane:
         if ours.error_share < limits.share or (chance := self.chance(ours, stable)) > limits.chance:
             return None
         mine = ours.requests / (ours.requests + stable.requests)
-        if beta(mine, ours.errors / self.cluster, stable.errors / self.cluster + 1.0) > limits.aside:
+        cluster = self.usual.cluster
+        if beta(mine, ours.errors / cluster, stable.errors / cluster + 1.0) > limits.aside:
             return None
         if any(
             rest.error_share < limits.share or self.chance(rest, stable) > limits.without
@@ -105,6 +106,7 @@ class EmergencyLane:
         """Give how likely so many errors, or more, are of a candidate ``times`` as bad as stable."""
         if ours.errors <= 0:
             return 1.0
-        mean = self.limits.times * ours.requests / self.cluster
-        known = 1.0 / self.share + stable.requests / self.cluster
-        return beta(mean / (mean + known), ours.errors / self.cluster, 1.0 + stable.errors / self.cluster)
+        cluster = self.usual.cluster
+        mean = self.limits.times * ours.requests / cluster
+        known = 1.0 / self.share + stable.requests / cluster
+        return beta(mean / (mean + known), ours.errors / cluster, 1.0 + stable.errors / cluster)

@@ -1,13 +1,16 @@
-"""Counters of stable alone, read in the middle of their life: what they did since, never what they stood at."""
+"""Counters of stable alone, read in the middle of their life: what they did since, and what they stood at."""
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
-from cd_provider.core.judge.alignment import Aligner
-from cd_provider.core.judge.counts import Tick
+from cd_provider.core.judge.alignment import Aligner, Pile, common_edges
+from cd_provider.core.judge.counts import Tick, together
+from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.presets import Unit
 from cd_provider.core.judge.series import Series, Side
 
@@ -58,6 +61,23 @@ def history(series: Sequence[Series], interval_s: float) -> list[Tick]:
     """
     first = min((_first(one) for one in series if one.samples), default=0.0)
     return Aligner(started_at=first, interval_s=interval_s).feed(series)
+
+
+def lifetime(series: Iterable[Series]) -> Past:
+    """
+    Give what counters say at their first look: all that is known of before where only pods' own pages are read.
+
+    It tells how often requests fail and how long they take; not how many errors come together, nor how pods differ.
+    """
+    piles, edges = defaultdict[str, Pile](Pile), defaultdict[str, set[float]](set)
+    for one in series:
+        counted = [value for _, value in one.samples if math.isfinite(value)]
+        if counted:
+            piles[one.pod].add(one, counted[-1])
+            edges[one.pod] |= set() if one.edge is None else {one.edge}
+    shared = common_edges(edges.values())
+    done = together(pile.counts(shared) for pile in piles.values())
+    return Past(done.requests, done.errors, done.slow, shared) if done.requests else Past()
 
 
 def _first(series: Series) -> float:

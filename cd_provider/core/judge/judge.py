@@ -22,12 +22,12 @@ from cd_provider.core.judge.reasons import NO_SHIFT, Reason, reason, refuses
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric
 from cd_provider.core.judge.story import Story
 from cd_provider.core.judge.subtle import SubtleLane
+from cd_provider.core.judge.usual import PAST_WEIGHT
 from cd_provider.core.judge.verdict import Judged, Kind
 from cd_provider.core.judge.view import scene
 
 SHAPE_S = 30.0  # how often the shape of the latencies is taken anew, always from what came before
 ENDS: tuple[Kind, ...] = ("FAIL", "INCONCLUSIVE", "NO_DATA")
-PAST_WEIGHT = 20_000.0  # requests that the last hour counts in it, at most
 
 
 class Judge:
@@ -44,7 +44,7 @@ class Judge:
     def __init__(self, settings: JudgeSettings, *, began_at: float = 0.0, past: Past | None = None) -> None:
         self.settings, self.began_at, self.past = settings, began_at, past or Past()
         known = self.past
-        self.emergency = EmergencyLane(share=known.share, cluster=known.cluster, limits=settings.emergency)
+        self.emergency = EmergencyLane(known, limits=settings.emergency)
         self.clear = ClearLane(settings, known.cluster)
         self.never = NeverAbove(settings, known.cluster)
         self.subtle = SubtleLane(settings, known)

@@ -137,7 +137,7 @@ def _cluster(ticks: Sequence[Tick], sums: Counts) -> float | None:
     for chunk in chunks(ticks, CHUNK_S):
         seen = Residuals()
         for tick in chunk:
-            seen += _errors(tick.stable) if len(tick.stable) > 1 else _alone(tick, sums)
+            seen += residuals(tick.stable, usual=sums.error_share)
         if seen.chance > 0.5:
             found.append(seen.squares / seen.chance)
     if len(found) < 4 or sums.errors < ENOUGH_ERRORS:
@@ -145,10 +145,12 @@ def _cluster(ticks: Sequence[Tick], sums: Counts) -> float | None:
     return min(MOST_CLUSTER, max(1.0, median(found)))
 
 
-def _alone(tick: Tick, sums: Counts) -> Residuals:
-    """Compare a service's only pod with its own mean."""
-    done = bare(tick.stable)
-    expected = sums.error_share * done.requests
+def residuals(pods: Mapping[str, Counts], *, usual: float) -> Residuals:
+    """Compare pods' errors with each other, and a service's only pod with its own ``usual`` share."""
+    if len(pods) > 1:
+        return _errors(pods)
+    done = bare(pods)
+    expected = usual * done.requests
     return Residuals((done.errors - expected) ** 2, expected)
 
 

@@ -141,6 +141,23 @@ async def test_what_pods_have_ever_counted_is_not_what_they_did_in_the_last_hour
     assert watch.judge.past.requests == pytest.approx(3 * 10.0 * 3600.0, rel=0.01)
 
 
+async def test_where_pages_are_read_what_stable_has_ever_counted_is_what_is_usual() -> None:
+    """A page has no hour before; its totals say how often this service fails."""
+    service = Service(bad=0.3)
+    watch = service.watch(source="direct")
+    watch.open(at=BEGAN)
+    service.scrape(BEGAN)
+
+    await look(service, watch)
+
+    assert watch.judge is not None
+    assert watch.judge.past.requests == pytest.approx(3 * 10.0 * 7200.0, rel=0.01)
+    assert watch.judge.past.share == pytest.approx(0.002, rel=0.01)
+    assert not watch.judge.past.known
+    assert len(service.source.asked) == 1
+    await follow(service, watch, lambda: watch.state.trips == 1, at_most_s=15)
+
+
 async def test_begun_anew_in_the_middle_it_stands_where_it_stood() -> None:
     service = Service(bad=0.002)
     first = service.watch()

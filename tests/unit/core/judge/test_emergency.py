@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.emergency import EmergencyLane, Trip
+from cd_provider.core.judge.past import Past
 
 Side = tuple[float, float]  # requests, errors
 FINE: Side = (45.0, 0.0)
@@ -36,9 +37,14 @@ def of_pods(rows: Sequence[Sequence[Side]]) -> list[Tick]:
     ]
 
 
+def usual(cluster: float = 1.0, share: float = 0.0) -> Past:
+    """Say how often requests fail, and how many errors come together; a share of 0 is no past at all."""
+    return Past(requests=20_000.0 if share else 0.0, errors=20_000.0 * share, cluster=cluster, known=True)
+
+
 def trip(seen: Sequence[Tick], *, cluster: float = 1.0, share: float = 0.0) -> Trip | None:
     """Give the first trip."""
-    lane = EmergencyLane(cluster=cluster, share=share)
+    lane = EmergencyLane(usual(cluster, share))
     return next((found for tick in seen if (found := lane.step(tick))), None)
 
 
@@ -91,7 +97,7 @@ def test_a_share_that_few_users_meet_is_left_to_the_other_lanes() -> None:
 
 
 def test_nothing_is_decided_without_a_new_error() -> None:
-    lane = EmergencyLane(cluster=1.0)
+    lane = EmergencyLane(usual())
     first = [lane.step(tick) for tick in ticks([(5, 2), (5, 2), (5, 2)])]
     assert any(first)
 
@@ -105,7 +111,7 @@ def test_what_is_older_than_the_longest_window_does_not_count() -> None:
 
 
 def test_after_a_reset_it_begins_anew() -> None:
-    lane = EmergencyLane(cluster=1.0)
+    lane = EmergencyLane(usual())
     for tick in ticks([(5, 1), (5, 1)]):
         lane.step(tick)
     lane.reset()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cd_provider.core.judge.counts import Counts, total
-from cd_provider.core.judge.history import begun, history
+from cd_provider.core.judge.history import begun, history, lifetime
+from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.series import Series
 
 
@@ -35,3 +36,33 @@ def test_the_counter_of_a_first_error_begins_at_nothing() -> None:
 
 def test_no_counters_are_no_ticks() -> None:
     assert history(begun([], 5.0), 5.0) == []
+
+
+def page(pod: str, ok: float, bad: float, *edges: tuple[float, float]) -> list[Series]:
+    """What a pod's page says at one moment; ``edges``: (seconds, requests up to them)."""
+    plain = [
+        Series(f"{pod} ok", "stable", pod, [(1000.0, ok)]),
+        Series(f"{pod} bad", "stable", pod, [(1000.0, bad)], bad=True),
+    ]
+    return plain + [
+        Series(f"{pod} le {edge}", "stable", pod, [(1000.0, upto)], edge=edge) for edge, upto in edges
+    ]
+
+
+def test_what_counters_stand_at_says_how_often_requests_fail_and_how_long_they_take() -> None:
+    found = lifetime(
+        [*page("a", 990, 10, (0.1, 900), (1.0, 1000)), *page("b", 500, 0, (0.1, 400), (1.0, 500))]
+    )
+
+    assert (found.requests, found.errors, found.edges, found.buckets) == (1500, 10, (0.1, 1.0), (1300, 200))
+    assert not found.known
+
+
+def test_of_latencies_only_what_every_page_counts_is_known() -> None:
+    found = lifetime([*page("a", 10, 0, (0.1, 4), (1.0, 10)), *page("b", 10, 0, (0.2, 4), (1.0, 10))])
+
+    assert (found.edges, found.buckets) == ((1.0,), (20,))
+
+
+def test_pages_that_have_counted_nothing_say_nothing() -> None:
+    assert lifetime([]) == lifetime(page("a", 0, 0)) == lifetime(page("a", float("nan"), 0)) == Past()

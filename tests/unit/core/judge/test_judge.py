@@ -181,7 +181,7 @@ def test_where_pods_of_one_version_differ_by_too_much_no_number_of_requests_is_n
 
 def test_what_is_usual_here_is_asked_for_only_what_it_knows() -> None:
     """The same errors trip a service that never has any, and not one that always has."""
-    rows = ticks([(4, 4, 0, 0) if number % 6 == 0 else (0, 0, 1, 1) for number in range(30)])
+    rows = ticks([(6, 6, 0, 0) if number % 6 == 0 else (0, 0, 1, 1) for number in range(30)])
     no_clear = replace(SHORT, clear=1e9)
 
     never, always = replace(KNOWN, errors=1.0), replace(KNOWN, errors=1500.0, cluster=4.0)
