@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol, Self
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
 from cd_provider.core.judge.likelihood import RatioEvidence, ShareEvidence
 from cd_provider.core.judge.settings import JudgeSettings, Tolerance
-from cd_provider.core.judge.view import WHOLE, Arm, Scene
+from cd_provider.core.judge.view import WHOLE, Arm, Scene, grown_from
 
 SLOWER = (1.2, 1.5, 3.0, 10.0)  # times more requests beyond an edge than is tolerated
 MOST_WAITING = 600  # ticks that wait to be weighed without each pod, some kilobytes each
@@ -18,11 +18,11 @@ MOST_WAITING = 600  # ticks that wait to be weighed without each pod, some kilob
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """Evidence as odds to 1: with all pods, and what is left of it without the pod that carries most."""
+    """Evidence as odds to 1: with all pods, and what is left of it without whom carries most."""
 
     evidence: float
     weakest: float
-    without: str = WHOLE  # that pod; none when there is only one
+    without: str = WHOLE  # that pod, or two; none when there is only one
 
     def convicts(self, settings: JudgeSettings) -> bool:
         return self.evidence >= settings.clear and self.weakest >= settings.weakest
@@ -114,9 +114,10 @@ class ClearLane:
         tolerated = self.settings.cold_at if cold else self.settings.clear_at
         look = Look(seen, tolerated, shape.tolerated[1 if cold else 0] if shape else None)
         for view in seen.views:
-            if view not in self._errors:  # a pod that came later: until then it carried nothing
-                self._errors[view] = self._errors[WHOLE].copy()
-                self._latency[view] = copy(self._latency[WHOLE])
+            if view not in self._errors:
+                before = grown_from(view, self._errors)
+                self._errors[view] = self._errors[before].copy()
+                self._latency[view] = copy(self._latency[before])
         self._weigh(WHOLE, look)
         self._waiting.append(look)
         if len(self._waiting) >= MOST_WAITING:
@@ -169,7 +170,7 @@ def _may_weigh(whole: ViewEvidence, least: float) -> bool:
 
 
 def weigh(evidence: Mapping[str, float]) -> Weight:
-    """Set what all pods say beside what is left without the one that carries most."""
+    """Set what all pods say beside what is left without whom carries most."""
     rests = {view: one for view, one in evidence.items() if view != WHOLE}
     if len(rests) < 2:  # without its only pod there is no candidate
         return Weight(evidence[WHOLE], evidence[WHOLE])

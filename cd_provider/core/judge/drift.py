@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cd_provider.core.judge.past import differ
 from cd_provider.core.judge.tails import mixture
-from cd_provider.core.judge.view import WHOLE, Scene
+from cd_provider.core.judge.view import WHOLE, Scene, grown_from
 
 BLOCKS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 150.0)
 
@@ -78,9 +78,9 @@ class Drift:
         :param chance: the variance that chance gives to the whole's.
         :param scale: by how much the whole's would grow if the candidate's pods were twice as bad as stable's.
         """
-        whole, so_far = amounts[WHOLE], self.sums[WHOLE]
-        for view in amounts:
-            self.sums.setdefault(view, so_far)
+        whole = amounts[WHOLE]
+        for view in amounts.keys() - self.sums.keys():
+            self.sums[view] = self.sums[grown_from(view, self.sums)]
         for view in self.sums:
             self.sums[view] += amounts.get(view, whole)
         self.chance += chance
@@ -102,7 +102,7 @@ class Drift:
 
     @property
     def strongest(self) -> str:
-        """Name the pod without which the sum is least; none when there is only one."""
+        """Name the pod, or two, without which the sum is least; none when there is only one."""
         if len(self.sums) < 3:
             return WHOLE
         return min(sorted(self.sums), key=lambda view: self.sums[view])

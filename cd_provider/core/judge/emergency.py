@@ -23,6 +23,7 @@ from cd_provider.core.judge.limits import EmergencyLimits
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.tails import beta
 from cd_provider.core.judge.usual import Usual
+from cd_provider.core.judge.view import AND, WHOLE, left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,16 @@ class EmergencyLane:
         return Trip(at, for_s, ours, stable, chance)
 
     def _rests(self, ours: Counts, ticks: int) -> list[Counts]:
-        """Leave out each pod of the last so many ticks; none where there is only one."""
+        """Leave out each pod of the last so many ticks, or two of one host; none where there is only one."""
         pods: dict[str, Counts] = {}
         for tick in islice(reversed(self._recent), ticks):
             for pod, one in tick.candidate.items():
                 pods[pod] = pods.get(pod, Counts()) + one.bare
-        return [ours - one for one in pods.values()] if len(pods) > 1 else []
+        rests = {WHOLE: ours}
+        for out in left_out(list(pods)) if len(pods) > 1 else ():
+            first, _, last = out.rpartition(AND)
+            rests[out] = rests[first] - pods[last]
+        return list(rests.values())[1:]
 
     def chance(self, ours: Counts, stable: Counts) -> float:
         """Give how likely so many errors, or more, are of a candidate ``times`` as bad as stable."""

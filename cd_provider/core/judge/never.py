@@ -15,7 +15,7 @@ import copy
 from cd_provider.core.judge.clear import Weight, weigh
 from cd_provider.core.judge.likelihood import RatioEvidence
 from cd_provider.core.judge.settings import JudgeSettings
-from cd_provider.core.judge.view import WHOLE, Arm, Scene
+from cd_provider.core.judge.view import WHOLE, Arm, Scene, grown_from
 
 ABOVE = (1.1, 1.5, 3.0, 10.0)  # times the odds of an error at the limit
 SAYS_NOTHING = 1.0 + 1e-9
@@ -60,8 +60,8 @@ class NeverAbove:
     def step(self, seen: Scene) -> None:
         """Take the next tick."""
         for view in seen.views:
-            if view not in self._ours:  # a pod that came later: until then it carried nothing
-                self._ours[view] = copy.deepcopy(self._ours[WHOLE])
+            if view not in self._ours:
+                self._ours[view] = copy.deepcopy(self._ours[grown_from(view, self._ours)])
         for view, arm in seen.views.items():
             self._ours[view].step(seen.at, arm)
         self._stable.step(seen.at, seen.stable)

@@ -47,6 +47,7 @@ from cd_provider.core.judge.record import Record, told_apart
 from cd_provider.core.judge.story import clock, percent
 from cd_provider.core.judge.tracks import Tracks, follow
 from cd_provider.core.judge.verdict import Judged
+from cd_provider.core.judge.view import AND
 
 WIDTH = 900.0
 PAD, ROW = 24.0, 20.0
@@ -244,7 +245,10 @@ class _Sheet:
             if any(lane in point.odds for point in self.tracks.points):
                 yield stroke(color, dash), lane
         for lane in blocked_lanes(self.tracks):
-            yield stroke(LANE_LOOK[lane][0], "1 3"), f"{lane} without {short(self.tracks.blocked)}"
+            yield (
+                stroke(LANE_LOOK[lane][0], "1 3"),
+                f"{lane} without {AND.join(map(short, self.tracks.blocked))}",
+            )
         yield shade(WARM, stroke=LINE), "warm-up, nothing passes"
         if any(gap.away for gap in self.tracks.gaps):
             yield shade(AWAY), "off traffic after a trip"
@@ -257,7 +261,7 @@ class _Sheet:
         tracks = self.tracks
         columns, width, height = EACH
         what = "latency" if tracks.by_latency else "errors"
-        shown = sorted(tracks.pods, key=lambda pod: pod != tracks.blocked)[:MOST_PODS]
+        shown = sorted(tracks.pods, key=lambda pod: pod not in tracks.blocked)[:MOST_PODS]
         more = (
             f"; {len(tracks.pods) - len(shown)} more are not shown" if len(tracks.pods) > len(shown) else ""
         )
@@ -288,7 +292,7 @@ class _Sheet:
 
     def _pod(self, frame: Frame, y: Scale, pod: str, found: Banded) -> Iterator[str]:
         settings, tracks = self.record.settings, self.tracks
-        if pod == tracks.blocked:
+        if pod in tracks.blocked:
             yield box(
                 frame.x.begin - 36,
                 frame.top - 24,

@@ -59,7 +59,7 @@ class JudgeSettings:
     :param min_s: before which nothing passes; None: two minutes beside a fresh baseline, three beside an old one.
     :param max_s: when the canary is over.
     :param clear: evidence (odds to 1) that convicts in the clear lane. :param weakest: what must be left of it
-        without any one pod.
+        without any pod, or two that may share a host.
     :param leaning: standard deviations towards worse with which nothing passes now.
     :param never_above: errors per request, 0–1, that never pass, and that convict where stable has fewer; where stable
         is above it, too, it is no measure. 1: no such limit.
@@ -80,7 +80,7 @@ class JudgeSettings:
     clear_at: Tolerance = CLEAR
     cold_at: Tolerance = COLD
     clear: float = 20.0
-    weakest: float = 2.0
+    weakest: float = 4.0
     weakest_part: float = 0.4
     leaning: float = 1.0
     never_above: float = NEVER_ABOVE

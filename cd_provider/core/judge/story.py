@@ -11,6 +11,7 @@ from cd_provider.core.judge.counts import Counts, Tick, together
 from cd_provider.core.judge.kayenta.points import cumulative, quantile
 from cd_provider.core.judge.settings import METRICS
 from cd_provider.core.judge.verdict import Kind, Word
+from cd_provider.core.judge.view import spelled
 
 if TYPE_CHECKING:
     from cd_provider.core.judge.clear import Weight
@@ -27,7 +28,7 @@ SAID: Mapping[Word, str] = {
     "no baseline": "{other} had no requests to compare with",
     "baseline unhealthy": "{other} fails as well, and is no measure",
     "too many errors": "more errors than may ever pass",
-    "one pod": "one pod alone is worse, and no single pod convicts a version",
+    "one pod": "one pod, or one host's, is worse alone, and that convicts no version",
     "no latency": "the buckets do not tell how fast either side is",
     "leaning": "leaning towards worse, too little to fail, too much to exclude {harm}",
     "too few requests": "too few requests to exclude {harm}",
@@ -154,7 +155,7 @@ def other_side(judge: Judge, *, bare: bool = False) -> str:
 
 
 def _odds(weight: Weight, what: str) -> str:
-    held = f"{rounded(weight.weakest)}:1 without pod {weight.without}" if weight.without else ONE_POD
+    held = f"{rounded(weight.weakest)}:1 without {spelled(weight.without)}" if weight.without else ONE_POD
     return f"{rounded(weight.evidence)}:1 that {what}, {held}"
 
 

@@ -18,7 +18,7 @@ from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.record import Record
 from cd_provider.core.judge.verdict import Judged
-from cd_provider.core.judge.view import WHOLE, Scene, scene
+from cd_provider.core.judge.view import AND, WHOLE, Scene, scene
 
 MOST_POINTS = 150
 SHORTEST_GAP_S, GAPS_OUT = 20.0, 7.0  # without a request; and so many times what lies between two as a rule
@@ -62,8 +62,8 @@ class Tracks:
     """
     All that is drawn, but for what the record says itself.
 
-    :param limits: lane → the odds that convict. :param blocked: the one pod without which there is no case; empty:
-        none. :param by_latency: that case is about latency.
+    :param limits: lane → the odds that convict. :param blocked: the pod, or two, without which there is no case.
+    :param by_latency: that case is about latency.
     :param by_share: the candidate's errors say more by themselves than beside stable's, which has none or few.
     :param said: every verdict of the replay.
     """
@@ -72,7 +72,7 @@ class Tracks:
     gaps: Sequence[Gap]
     limits: Mapping[str, float]
     pods: Sequence[str]
-    blocked: str
+    blocked: tuple[str, ...]
     by_latency: bool
     by_share: bool
     tells_latency: bool
@@ -100,7 +100,8 @@ def follow(record: Record) -> Tracks:
     last = next((point.errors for point in reversed(points) if point.errors), None)
     by_share = last is None or last.middle == math.inf or judge.harmless.errors_by == "share"
     return Tracks(
-        points, list(_gaps(record)), {lane: _limit(judge, lane) for lane in LANES}, tuple(judge.pods), blocked,
+        points, list(_gaps(record)), {lane: _limit(judge, lane) for lane in LANES}, tuple(judge.pods),
+        tuple(filter(None, blocked.split(AND))),
         by_latency, by_share, any(point.latency for point in points), points[-1].at if points else 0.0, said,
     )  # fmt: skip
 
@@ -172,7 +173,7 @@ def _limit(judge: Judge, lane: str) -> float:
 
 
 def _blocked(judge: Judge) -> tuple[str, bool]:
-    """Name the pod without which there is no case, and whether the case is about latency."""
+    """Name the pod, or two, without which there is no case, and whether the case is about latency."""
     if judge.verdict is None or judge.verdict.reason != "one pod":
         return "", False
     clear, leans = judge.clear, judge.subtle.look(judge.at) or (None, None)

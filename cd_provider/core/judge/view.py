@@ -1,9 +1,10 @@
-"""The candidate as a whole, and without each one of its pods: no single pod convicts a version."""
+"""The candidate as a whole, and without each of its pods: neither a single pod nor a host convicts a version."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from operator import sub
 from typing import NamedTuple
 
@@ -12,7 +13,12 @@ from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.ranks import Contrast, contrast, score_of
 
 WHOLE = ""
-"""The name of the view with all pods; every other one is named by the pod that it leaves out."""
+"""The name of the view with all pods; every other one is named by whom it leaves out, as people are told."""
+AND = " and "  # between two pods of a name; in that of a pod there is no space
+FEWEST, PAIRED = (
+    4,
+    6,
+)  # pods, of which a host may have two: of fewer too few would be left; pairs of the first six
 
 
 class Arm(NamedTuple):
@@ -73,7 +79,7 @@ class Scene:
     """
     One tick as the lanes see it: ``at`` seconds since the candidate took traffic.
 
-    :param whole: the candidate with all its pods. :param views: the same, and without each pod.
+    :param whole: the candidate with all its pods. :param views: the same, and without those whom one host may have.
     :param contrast: of the latencies' scores, with all pods.
     """
 
@@ -96,11 +102,31 @@ def scene(tick: Tick, *, began_at: float, known: Sequence[str], shape: Shape | N
     """
     pods = {pod: Arm.of(done, shape) for pod, done in tick.candidate.items()}
     whole, stable = Arm.together(pods.values()), Arm.of(total(tick.stable), shape)
-    views = {pod: whole.without(pods[pod]) if pod in pods else whole for pod in known}
+    views: dict[str, Arm] = {WHOLE: whole}
+    for out in left_out(known):
+        first, _, last = out.rpartition(AND)
+        views[out] = views[first].without(pods[last]) if last in pods else views[first]
     return Scene(
-        tick.at - began_at, tick.span_s, whole, {WHOLE: whole, **views}, stable,
+        tick.at - began_at, tick.span_s, whole, views, stable,
         (len(pods), len(tick.stable)), contrast(whole.scored, stable.scored), score_variance(whole, stable),
     )  # fmt: skip
+
+
+def left_out(pods: Sequence[str]) -> Iterator[str]:
+    """Name every view but the whole: each pod is left out, and of four or more any two that may share a host."""
+    yield from pods
+    if len(pods) >= FEWEST:
+        yield from (AND.join(two) for two in combinations(pods[:PAIRED], 2))
+
+
+def grown_from(view: str, known: Collection[str]) -> str:
+    """Name the view that a new one goes on from: a pod that came later has carried nothing so far."""
+    return next((pod for pod in view.split(AND) if pod in known), WHOLE)
+
+
+def spelled(view: str) -> str:
+    """Say whom a view leaves out."""
+    return f"pods {view}" if AND in view else f"pod {view}"
 
 
 def score_variance(ours: Arm, stable: Arm) -> float:

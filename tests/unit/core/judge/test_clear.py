@@ -93,9 +93,22 @@ def test_a_later_pod_has_carried_nothing_before_it_came() -> None:
     assert found.errors.weakest < 1.0
 
 
+@pytest.mark.parametrize(("bad", "convicts"), [(2, False), (4, True)])
+def test_a_bad_host_with_two_of_four_pods_convicts_nothing(bad: int, convicts: bool) -> None:
+    found = ClearLane(SETTINGS, 1.0)
+    for number in range(1, 31):
+        ours = {f"c{pod}": Counts(50.0, 2.0 if pod < bad else 0.02) for pod in range(4)}
+        tick = Tick(10.0 * number, 10.0, ours, {"s": Counts(500.0, 0.5)})
+        found.step(scene(tick, began_at=0.0, known=list(ours), shape=None), None)
+
+    assert found.errors.evidence > SETTINGS.clear
+    assert found.convicts("errors") is convicts
+    assert found.errors.without == "c0 and c1"
+
+
 def late_and_bad(number: int) -> Tick:
     """Give the ticks of two pods, of which the second comes after five minutes and fails more."""
-    ours = {"c0": Counts(50.0, 0.2)} | ({"c1": Counts(50.0, 1.0)} if number > 30 else {})
+    ours = {"c0": Counts(50.0, 0.3)} | ({"c1": Counts(50.0, 1.5)} if number > 30 else {})
     return Tick(10.0 * number, 10.0, ours, {"s": Counts(500.0, 0.5)})
 
 

@@ -92,6 +92,13 @@ def test_one_bad_pod_trips_nothing_and_all_bad_pods_do(pods: int) -> None:
     assert trip(of_pods(every)) is not None
 
 
+def test_two_bad_pods_of_four_may_be_one_bad_host_and_three_are_not() -> None:
+    two, three = ([[(5.0, 4.0)] * bad + [(5.0, 0.0)] * (4 - bad)] * 20 for bad in (2, 3))
+
+    assert trip(of_pods(two)) is None
+    assert trip(of_pods(three)) is not None
+
+
 def test_a_share_that_few_users_meet_is_left_to_the_other_lanes() -> None:
     assert trip(ticks([(1000, 20)] * 30, [(9000, 0)] * 30)) is None
 

@@ -7,7 +7,7 @@ import pytest
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.settings import JudgeSettings
-from cd_provider.core.judge.view import WHOLE, scene
+from cd_provider.core.judge.view import WHOLE, grown_from, left_out, scene, spelled
 from tests.unit.core.judge.hand_made import EDGES, buckets
 
 
@@ -86,3 +86,26 @@ def test_a_tick_in_which_nobody_was_asked_is_a_scene_all_the_same() -> None:
         (0, 0),
         0.0,
     )
+
+
+def test_of_four_pods_or_more_any_two_may_share_a_host() -> None:
+    assert list(left_out(["a", "b", "c"])) == ["a", "b", "c"]
+    assert len(list(left_out("abcd"))) == 4 + 6
+    assert len(list(left_out("abcdefgh"))) == 8 + 15  # of the first six alone: their number does not explode
+
+
+def test_a_view_of_two_leaves_both_out_whether_they_did_anything_or_not() -> None:
+    tick = Tick(5.0, 5.0, {**TICK.candidate, "d": counts(40, 4)}, TICK.stable, EDGES)
+    seen = scene(tick, began_at=0.0, known=["a", "b", "c", "d", "gone"], shape=SHAPE)
+
+    assert (seen.views["a and d"].requests, seen.views["a and d"].errors) == (50, 2)
+    assert seen.views["d and gone"] == seen.views["d"]
+
+
+def test_a_view_that_comes_later_goes_on_from_what_was_known_of_its_pods() -> None:
+    assert grown_from("d", {"a", "b"}) == WHOLE
+    assert grown_from("a and d", {WHOLE, "a", "b"}) == "a"
+
+
+def test_people_are_told_whom_a_view_leaves_out() -> None:
+    assert (spelled("a"), spelled("a and b")) == ("pod a", "pods a and b")
