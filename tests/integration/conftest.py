@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cd_provider.core.judge.settings import JudgeSettings
 from tests.integration.airflow_runs import Delivery, Start
 from tests.integration.deliveries import Shop, connections
 from tests.stack.airflow import AirflowStack
@@ -40,6 +41,13 @@ def load(shop: Shop, tmp_path: Path) -> Iterator[Load]:
     """Fifty requests a second for that shop."""
     with shop.load(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a judge pass after one minute; that it gives an old baseline three is shown in test_judge.py."""
+    monkeypatch.setattr(JudgeSettings, "quiet_s", 60.0)
+    monkeypatch.setattr(JudgeSettings, "counts_from_s", 30.0)
 
 
 @pytest.fixture(scope="module")

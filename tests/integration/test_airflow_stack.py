@@ -243,7 +243,7 @@ def test_a_killed_scheduler_goes_on_where_it_was(airflow: AirflowStack, api: Air
 def test_a_killed_worker_is_noticed_and_its_task_retried(airflow: AirflowStack, api: AirflowApi) -> None:
     run_id = started(api, "hold")
     api.wait_for_task("hold", run_id, "hold", ["running"])
-    assert wait_until(lambda: len(airflow.worker_pids("hold", run_id, "hold")) == 2, timeout_s=30)
+    assert wait_until(lambda: len(airflow.worker_pids("hold", run_id, "hold")) == 2, timeout_s=120)
     pids = airflow.worker_pids("hold", run_id, "hold")
 
     for pid in pids:
@@ -257,7 +257,7 @@ def test_a_killed_worker_is_noticed_and_its_task_retried(airflow: AirflowStack, 
 def test_a_killed_task_is_retried_by_its_supervisor(airflow: AirflowStack, api: AirflowApi) -> None:
     run_id = started(api, "hold")
     api.wait_for_task("hold", run_id, "hold", ["running"])
-    assert wait_until(lambda: len(airflow.worker_pids("hold", run_id, "hold")) == 2, timeout_s=30)
+    assert wait_until(lambda: len(airflow.worker_pids("hold", run_id, "hold")) == 2, timeout_s=120)
 
     os.kill(api.task_instance("hold", run_id, "hold")["pid"], signal.SIGKILL)
 

@@ -98,6 +98,7 @@ async def test_a_group_that_is_worse_than_the_other_fails(shop: Shop, bad: str) 
     assert event["at"] < 120
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_group_that_is_as_good_passes(shop: Shop, v2: str) -> None:
     with second_group(shop, v2):
         event = await watched(shop, judge(preset="demo", latency={"unacceptable": 5.0}), BOUND, **SIDES)

@@ -138,11 +138,13 @@ async def test_trouble_that_lasts_is_held_then_inconclusive_and_the_candidate_is
     assert last <= event["off_at"] + 1
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_server_that_comes_back_empty_changes_no_verdict_and_a_dead_one_stops_no_promotion(
     shop: Shop, metrics: Metrics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, v2: str
 ) -> None:
     use(shop, metrics, monkeypatch)
-    order = shop.order(v2, steps=[(25, 5), (50, 5)], gates=GATES, candidate_min=2, no_data_s=60, max_s=900)
+    gates = [gate.as_dict() for gate in parse_gates([judge(preset="demo", latency={"unacceptable": 5.0})])]
+    order = shop.order(v2, steps=[(25, 5), (50, 5)], gates=gates, candidate_min=2, no_data_s=60, max_s=900)
 
     with shop.load(tmp_path, rate_per_s=200) as load:
         async with observed(shop) as seen:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.stack.build import binary
 from tests.stack.errors import StackError
+from tests.stack.lock import one_at_a_time
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -43,7 +44,10 @@ def push_shop(
     if ready_after_s:
         settings["READY_AFTER_S"] = ready_after_s
     image = f"{stack.registry}/{repository}"
-    with docker_client(stack) as client:
+    with (
+        one_at_a_time("images"),
+        docker_client(stack) as client,
+    ):  # two at once would give one version two digests
         client.images.build(
             fileobj=_context(settings), custom_context=True, tag=f"{image}:{tag or version}", rm=True
         )

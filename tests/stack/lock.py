@@ -42,6 +42,14 @@ def held(what: str, *, wait_s: float = 1800) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Let the machine's processes do one thing after the other; the next one finds done what the first one did."""
+    with settings.LOCK_FILE.with_suffix(f".{what}").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def holder() -> dict[str, Any]:
     """Who held the lock last: pid, command, doing, since, stack (its state folder)."""
     with suppress(OSError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from tests.stack import settings
 from tests.stack.errors import StackError
+from tests.stack.lock import one_at_a_time
 from tests.stack.progress import timed
 
 NEEDED = (
@@ -48,20 +48,12 @@ def install(needed: Sequence[str] = NEEDED) -> None:
     """
     if not missing(needed):
         return
-    with _one_at_a_time():
+    with one_at_a_time("packages"):
         if not (wanted := missing(needed)):
             return
         with timed("packages", f"installing {' '.join(wanted)}"), _no_service_starts():
             _apt("update", "-q")
             _apt("install", "-q", "-y", "--no-install-recommends", *wanted)
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    path = settings.LOCK_FILE.with_suffix(".packages")
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
