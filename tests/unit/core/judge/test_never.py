@@ -19,7 +19,8 @@ from tests.unit.core.judge.hand_made import At, canary, kinds, pods, usual, verd
 LIMIT = JudgeSettings().never_above
 FREE = replace(  # of every other lane, so that this one is seen alone
     JudgeSettings(latency=False),
-    ignore=Tolerance(errors=50.0, latency=50.0),
+    alpha=1e-12,
+    ignore=Tolerance(errors=1.25, latency=50.0),
     clear_at=Tolerance(errors=50.0, latency=50.0),
     unacceptable=Tolerance(errors=99.0, latency=99.0, share=0.5),
     emergency=replace(JudgeSettings().emergency, share=1.1),
@@ -93,6 +94,12 @@ def test_where_stable_is_above_it_too_nobody_is_convicted_and_nothing_passes(
     ours: float, theirs: float
 ) -> None:
     assert ends(ours, theirs) == ["INCONCLUSIVE baseline unhealthy"]
+
+
+def test_where_what_is_ignored_leads_beyond_it_the_limit_convicts_nobody() -> None:
+    """A candidate with 1.25 times stable's errors is to be ignored, on whatever side of the limit both are."""
+    assert "FAIL never above" not in ends(0.0238, 0.019)
+    assert ends(0.05, 0.015) == ["FAIL never above"]
 
 
 @pytest.mark.parametrize("share", [0.1, 1.0])
