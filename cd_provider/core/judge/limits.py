@@ -18,9 +18,9 @@ class EmergencyLimits:
     :param floor: errors per request that no service is taken to be better than.
     """
 
-    windows_s: tuple[float, ...] = (3.0, 5.0, 8.0, 12.0, 20.0, 30.0, 45.0, 60.0)
+    windows_s: tuple[float, ...] = (3.0, 5.0, 8.0, 12.0, 16.0, 20.0, 25.0, 30.0, 37.0, 45.0, 60.0)
     share: float = 0.025
-    times: float = 1.25
+    times: float = 1.5
     chance: float = 3e-4
     without: float = 0.01
     aside: float = 0.003

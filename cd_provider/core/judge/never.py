@@ -4,8 +4,9 @@ What no version may do, whatever it stands beside: let more of its requests fail
 A likelihood ratio again, against a fixed share instead of stable's: one request is one toss, and how often it fails is
 bounded. Under "no more than the limit" it is a supermartingale, so that it may be looked at after every tick.
 
-Where stable is above the limit as well, over these minutes or the whole canary, or so close to it that a difference which
-is ignored leads beyond, the limit says something of the service and nothing of the version: no FAIL then, and no PASS.
+Where stable is above the limit as well, over these minutes or the whole canary, or so close to it that a difference
+which is ignored leads beyond, the limit says something of the service and nothing of the version: no FAIL then, and no
+PASS.
 """
 
 from __future__ import annotations
