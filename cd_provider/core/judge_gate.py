@@ -20,7 +20,7 @@ from cd_provider.exceptions import ArgumentError
 if TYPE_CHECKING:
     from cd_provider.core.judge.presets import Preset
 
-SENSITIVITY: Mapping[str, float] = {"calm": 0.05, "normal": 0.10, "keen": 0.20}
+SENSITIVITY: Mapping[str, float] = {"calm": 0.03, "normal": 0.06, "keen": 0.15}
 WORDS: Mapping[str, tuple[str, ...]] = {
     "source": ("prometheus", "direct"),
     "sensitivity": tuple(SENSITIVITY),

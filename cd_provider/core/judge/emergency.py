@@ -2,9 +2,9 @@
 The emergency lane: so many errors within seconds that users have to be spared at once.
 
 It asks one question at each new error: had the candidate been hardly worse than stable, how surprising would this be?
-Stable's own rate is not known, only what it did before and in these very seconds, so that rate is spread like a gamma
-distribution around both; the candidate's count is negative binomial then. When both sides suffer, stable's errors in
-the same seconds say so.
+Stable's own rate is not known, only what it did before and in these very seconds, and pods of one version differ, so
+that the candidate's rate is spread like a gamma distribution around that; its count is negative binomial then. When
+both sides suffer, stable's errors in the same seconds say so.
 
 Speed and safety under a short one-sided outage cannot both be had by any rule that looks at seconds. So this one
 does not convict: it trips. The candidate is taken off traffic at once, its pods stay, and it gets one return; whoever
@@ -46,6 +46,8 @@ class EmergencyLane:
 
     def __init__(self, past: Past | None = None, *, limits: EmergencyLimits | None = None) -> None:
         self.limits, self.usual = limits or EmergencyLimits(), Usual(past or Past())
+        self.differs = (past or Past()).errors_differ[0]
+        self.spread = 0.0  # variance of the candidate's rate relative to stable's, by how pods differ
         self._recent: deque[Tick] = deque()
 
     @property
@@ -60,6 +62,7 @@ class EmergencyLane:
             self.usual.add(self._recent.popleft())
         if not any(one.errors for one in tick.candidate.values()):
             return None  # what did not trip before does not trip for want of news
+        self.spread = self.differs * sum(1.0 / max(1, len(pods)) for pods in (tick.candidate, tick.stable))
         return next((found for found in self._windows(tick) if found), None)
 
     def reset(self) -> None:
@@ -113,5 +116,7 @@ class EmergencyLane:
             return 1.0
         cluster = self.usual.cluster
         mean = self.limits.times * ours.requests / cluster
-        known = 1.0 / self.share + stable.requests / cluster
-        return beta(mean / (mean + known), ours.errors / cluster, 1.0 + stable.errors / cluster)
+        shape = 1.0 + stable.errors / cluster
+        wider = 1.0 + shape * self.spread
+        known = (1.0 / self.share + stable.requests / cluster) / wider
+        return beta(mean / (mean + known), ours.errors / cluster, shape / wider)

@@ -70,7 +70,7 @@ class JudgeSettings:
     :param away_s: how long a candidate that tripped stays off traffic; what still comes back then is no second trip.
     """
 
-    alpha: float = 0.10
+    alpha: float = 0.06
     beta: float = 0.05
     fresh: bool = False
     min_s: float | None = None
