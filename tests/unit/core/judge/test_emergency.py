@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,17 @@ def test_one_request_and_its_retries_are_one_witness() -> None:
 
     assert trip(burst, cluster=4.0) is None
     assert trip(burst, cluster=1.0) is not None
+
+
+def test_where_pods_differ_the_same_errors_are_less_surprising() -> None:
+    seen = ticks([(50, 3)] * 60, [(450, 9)] * 60)
+    alike, apart = (replace(usual(share=0.02), errors_differ=(one,) * 3) for one in (0.0, 0.3))
+
+    def first(past: Past) -> float:
+        lane = EmergencyLane(past)
+        return next((found.at for tick in seen if (found := lane.step(tick))), float("inf"))
+
+    assert first(alike) < 30.0 < first(apart)
 
 
 def test_what_hits_both_sides_trips_nothing() -> None:
