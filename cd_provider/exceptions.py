@@ -167,10 +167,6 @@ class CanaryFailedError(PermanentError):
     """The candidate was judged bad, and is off traffic."""
 
 
-class CanaryInconclusiveError(PermanentError):
-    """The candidate could not be judged, and is off traffic."""
-
-
 class NotPassedError(PermanentError):
     """Promotion was asked for without a stored PASS for exactly this release."""
 

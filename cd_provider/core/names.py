@@ -20,7 +20,6 @@ STEP = PREFIX + "step"  # annotation: index of the canary's step, from 0; -1 bef
 STEP_STARTED = (
     PREFIX + "step-started"
 )  # annotation: epoch seconds, when the step's weight was first effective
-STABLE_BEFORE = PREFIX + "stable-before"  # annotation: JSON, what has to come back on abort
 VERDICT = PREFIX + "verdict"  # annotation: JSON, the stored verdict
 RECORD = PREFIX + "record"  # annotation on stable: JSON, what was released and what was before
 ROUTE_BASELINE = PREFIX + "route-baseline"  # annotation on the route: which of its backends is our baseline

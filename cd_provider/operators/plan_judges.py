@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cd_provider.core.judge.forecast import Forecast, forecast
-from cd_provider.core.judge.history import begun, history, interval
+from cd_provider.core.judge.history import begun, by_unit, history, interval
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.sides import Sides, sides_of
 from cd_provider.core.judge_gate import JudgeGate
@@ -15,6 +15,7 @@ from cd_provider.operators.plan_checks import Asked, Surroundings
 from cd_provider.operators.plan_faults import Faults
 
 if TYPE_CHECKING:
+    from cd_provider.core.judge.presets import Unit
     from cd_provider.core.ports import CounterSource
 
 TAKEN_ON = "a person takes it on (override)"
@@ -53,10 +54,10 @@ async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> s
             raise _fault(asked, f"gate {gate.name!r} (preset {gate.preset}, {gate.source}): {fault}")
         if gate.source == "direct" or not gate.enforced or not asked.steps or asked.max_s is None:
             return ""  # pages have no past; what only observes refuses nothing
-        return _check_traffic(gate, asked, await _past(source, sides))
+        return _check_traffic(gate, asked, await _past(source, sides, known.unit))
 
 
-async def _past(source: CounterSource, sides: Sides) -> tuple[Past, float] | None:
+async def _past(source: CounterSource, sides: Sides, unit: Unit) -> tuple[Past, float] | None:
     """Read stable's last hour, and how long it is, seconds; None: it cannot be read, and the canary can do without."""
     from cd_provider.triggers.judge_watch import HISTORY_S
 
@@ -68,7 +69,7 @@ async def _past(source: CounterSource, sides: Sides) -> tuple[Past, float] | Non
     if not any(one.samples for one in stable):
         return None
     interval_s = interval(stable)
-    ticks = history(begun(stable, interval_s), interval_s)
+    ticks = history(by_unit(begun(stable, interval_s), unit), interval_s)
     return look_back(ticks), sum(tick.span_s for tick in ticks)
 
 

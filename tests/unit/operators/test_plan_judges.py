@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 
 from cd_provider.core.gate import promql
+from cd_provider.core.judge.past import ONE_UNIT
+from cd_provider.core.judge.presets import Unit
+from cd_provider.core.judge.series import Series
+from cd_provider.core.judge.sides import Reading, Sides
 from cd_provider.core.judge_gate import judge
 from cd_provider.exceptions import PlanError
+from cd_provider.operators.plan_judges import _past
 from tests.loopback import Answer, Loopback, Request
 from tests.unit.operators.plan_world import World, open_world
 
@@ -156,3 +161,34 @@ async def test_a_plan_with_a_bound_does(world: World, monkeypatch: pytest.Monkey
 
     with pytest.raises(PlanError, match="prometheus_default"):
         await world.plan(gates=[promql("errors", query="errors{pod=~'$pods'}", max=1)])
+
+
+class Gateways:
+    """Counters of two gateway pods, of which one sees all the errors."""
+
+    async def read(self, sides: Sides, *, since: float) -> Reading:
+        stamps = [since + 60.0 + 5.0 * number for number in range(600)]
+
+        def series(pod: str, share: float, *, bad: bool) -> Series:
+            samples = [(at, float(int(50.0 * share * (at - since)))) for at in stamps]
+            return Series(f"{pod} {bad}", "stable", pod, samples, bad=bad)
+
+        return Reading(
+            tuple(
+                series(pod, 0.02 if bad and pod == "a" else 0.001, bad=bad)
+                for pod in "ab"
+                for bad in (True, False)
+            )
+        )
+
+
+async def test_pods_of_a_gateway_are_one_unit_in_the_plan_as_in_the_judge() -> None:
+    sides = Sides("shop", "shop-candidate", "shop", (), ("s1",))
+
+    async def differ(unit: Unit) -> float:
+        found = await _past(Gateways(), sides, unit)  # type: ignore[arg-type]
+        assert found is not None
+        return found[0].errors_differ[0]
+
+    assert await differ("gateway") == ONE_UNIT[0][0]
+    assert await differ("backend_pod") > 10 * ONE_UNIT[0][0]
