@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -173,13 +174,9 @@ class Gateways:
             samples = [(at, float(int(50.0 * share * (at - since)))) for at in stamps]
             return Series(f"{pod} {bad}", "stable", pod, samples, bad=bad)
 
-        return Reading(
-            tuple(
-                series(pod, 0.02 if bad and pod == "a" else 0.001, bad=bad)
-                for pod in "ab"
-                for bad in (True, False)
-            )
-        )
+        bad = {"a": 0.02, "b": 0.001}
+        both = ((series(pod, 1.0, bad=False), series(pod, share, bad=True)) for pod, share in bad.items())
+        return Reading(tuple(chain.from_iterable(both)))
 
 
 async def test_pods_of_a_gateway_are_one_unit_in_the_plan_as_in_the_judge() -> None:
