@@ -20,7 +20,8 @@ from benchmarks.summary import median, quantile
 from benchmarks.world import running_shop, running_stack
 from cd_provider.adapters.metrics import open_metric_source
 from cd_provider.core.order import CanaryOrder
-from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress
+from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult
+from cd_provider.triggers.progress import Progress
 from cd_provider.triggers.session import Session, open_session
 from cd_provider.triggers.sources import Sources
 from tests.integration.deliveries import Shop, error_gate

@@ -28,8 +28,9 @@ from cd_provider.exceptions import (
     TransientError,
 )
 from cd_provider.triggers.background import carry_through
-from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress
+from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult
 from cd_provider.triggers.cleanup import baseline_state, leftovers, take_back
+from cd_provider.triggers.progress import Progress
 from cd_provider.triggers.record_keeper import RecordKeeper
 from cd_provider.triggers.reporter import Reporter
 from cd_provider.triggers.scene import take_off

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from cd_provider.triggers.canary_loop import Progress
+from cd_provider.triggers.progress import Progress
 
 log = logging.getLogger(__name__)
 EVERY_S = 15.0

@@ -20,9 +20,9 @@ from cd_provider.core.release import Target
 from cd_provider.core.template import is_side
 from cd_provider.core.workload import WorkloadRef, WorkloadState
 from cd_provider.exceptions import ClusterNotFoundError, ClusterRefusedError
-from cd_provider.triggers.canary_loop import Watch
 from cd_provider.triggers.gate_watch import GateWatch
 from cd_provider.triggers.judge_watch import JudgeWatch
+from cd_provider.triggers.progress import Watch
 from cd_provider.triggers.scene import Scene
 from cd_provider.triggers.sources import Sources
 

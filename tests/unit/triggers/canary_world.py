@@ -18,7 +18,8 @@ from cd_provider.core.order import gates_hash
 from cd_provider.core.release import Release
 from cd_provider.core.traffic import parse_steps
 from cd_provider.core.workload import WorkloadRef
-from cd_provider.triggers.canary_loop import CanaryLoop, Progress
+from cd_provider.triggers.canary_loop import CanaryLoop
+from cd_provider.triggers.progress import Progress
 from cd_provider.triggers.promote_loop import PromoteLoop, Promotion
 from cd_provider.triggers.session import Session
 from cd_provider.triggers.sources import Sources

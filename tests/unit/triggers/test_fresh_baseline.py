@@ -14,9 +14,10 @@ from cd_provider.core.pod import PodFault
 from cd_provider.core.release import Verdict
 from cd_provider.exceptions import LeaseLostError
 from cd_provider.triggers import canary_loop, cleanup, promote_loop
-from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult, Progress
+from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult
 from cd_provider.triggers.cleanup import leftovers, sweep, take_back
 from cd_provider.triggers.judge_watch import JudgeWatch
+from cd_provider.triggers.progress import Progress
 from tests.small_cluster import DEPLOYMENTS, ROUTE, SERVICES, V1, V2
 from tests.unit.triggers.canary_world import World, fresh_judge, sides
 
@@ -54,7 +55,7 @@ def when(world: World, step: int, act: Callable[[], None], *, times: int = 1) ->
             left[0] -= 1
             act()
 
-    loop.report = report
+    loop.teller.report = report
     return loop
 
 
@@ -282,7 +283,7 @@ async def test_a_trigger_that_comes_up_again_goes_on_with_both(world: World) -> 
 
 async def test_one_that_was_never_made_is_made_by_the_next_process(world: World) -> None:
     loop = world.loop()
-    await loop.scene.candidate.apply(images={"shop": V2}, replicas=1, annotations=loop._birth_notes())
+    await loop.scene.candidate.apply(images={"shop": V2}, replicas=1, annotations=loop.writes.birth_notes())
 
     result = await run(world)
 

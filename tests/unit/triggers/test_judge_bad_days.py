@@ -17,6 +17,7 @@ from cd_provider.core.judge.sides import Sides
 from cd_provider.core.pod import PodFault
 from cd_provider.exceptions import MetricsUnavailableError
 from cd_provider.hooks.prometheus_query import MIB
+from cd_provider.triggers.canary_loop import CanaryLoop
 from cd_provider.triggers.gate_watch import GateWatch
 from cd_provider.triggers.judge_watch import JudgeWatch
 from tests.fakes import FakeCounters, FakeMetrics, FakePods
@@ -468,7 +469,10 @@ async def test_a_crashed_pod_ends_a_canary_whose_judge_waits_for_an_answer() -> 
     watch = JudgeWatch(
         GATE, Hanging(), sides=lambda: SIDES, clock=loop.scene.clock, wake=loop.scene.wake, max_s=1800.0
     )
-    loop.watches, loop.plan = [watch], replace(loop.plan, gates=(GATE,), no_data_s=1e8)
+    loop = CanaryLoop(
+        loop.scene, plan=replace(loop.plan, gates=(GATE,), no_data_s=1e8), release=loop.release, attempt=1,
+        gates_hash="none", watches=[watch], report=lambda _: None,
+    )  # fmt: skip
     running = asyncio.create_task(loop.run())
     await asyncio.wait_for(asked.wait(), 20)
     pods.put(*three(PodFault("shop-candidate-0", "OOMKilled", "")))

@@ -13,8 +13,9 @@ from cd_provider.core.pod import PodFault, PodState
 from cd_provider.core.query import QueryNames
 from cd_provider.core.release import Release, Verdict
 from cd_provider.core.traffic import parse_steps
-from cd_provider.triggers.canary_loop import CanaryLoop, Progress
+from cd_provider.triggers.canary_loop import CanaryLoop
 from cd_provider.triggers.gate_watch import GateWatch
+from cd_provider.triggers.progress import Progress
 from cd_provider.triggers.scene import Scene
 from tests.fakes import SHOP, FakeCandidate, FakeMetrics, FakePods, FakeRouter, FakeWorkload, pod
 
@@ -37,7 +38,7 @@ class Lines(logging.Handler):
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
     """What the canary's loop logs."""
-    handler, logger = Lines(), logging.getLogger("cd_provider.triggers.canary_loop")
+    handler, logger = Lines(), logging.getLogger("cd_provider.triggers.progress")
     logger.addHandler(handler)
     before = logger.level
     logger.setLevel(logging.INFO)

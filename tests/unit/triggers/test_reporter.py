@@ -11,7 +11,7 @@ import pytest
 
 from cd_provider.core.finding import Finding
 from cd_provider.triggers import reporter as module
-from cd_provider.triggers.canary_loop import Progress
+from cd_provider.triggers.progress import Progress
 from cd_provider.triggers.reporter import Reporter
 
 NEWS = Progress(0, 3, 10, "errors 0.001, allowed at most 0.01: kept", 55.0, (Finding.OK, Finding.OK))

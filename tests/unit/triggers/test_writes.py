@@ -12,6 +12,7 @@ from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.core.pod import PodFault
 from cd_provider.triggers import canary_loop, cleanup, promote_loop
 from cd_provider.triggers.cleanup import take_back
+from cd_provider.triggers.progress import Progress
 from tests.unit.triggers.canary_world import World
 
 WRITTEN = Path(__file__).with_name("writes.json")
@@ -41,15 +42,15 @@ async def taken_back() -> World:
     loop = world.loop()
     await loop.begin()
     crashed = PodFault("shop-candidate-0", "CrashLoopBackOff", "back-off")
-    report = loop.report
+    report = loop.teller.report
 
-    def watching(progress: canary_loop.Progress) -> None:
+    def watching(progress: Progress) -> None:
         report(progress)
         if progress.step == 1 and progress.weight == 50:
             pod = next(one for one in world.cluster.pods() if one.name == "shop-candidate-0")
             world.pods.instead[pod.name] = replace(pod, fault=crashed)
 
-    loop.report = watching
+    loop.teller.report = watching
     assert (await loop.run()).kind == "FAIL"
     await take_back(world.session(), drain_s=0.0)
     return world
