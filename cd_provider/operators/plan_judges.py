@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cd_provider.core.judge.forecast import Forecast, forecast
+from cd_provider.core.judge.forecast import LEAST_S, Forecast, forecast
 from cd_provider.core.judge.history import begun, by_unit, history, interval
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.sides import Sides, sides_of
@@ -77,6 +77,8 @@ def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | No
     if known is None or asked.max_s is None:
         return ""
     past, past_s = known
+    if past_s < LEAST_S:
+        return ""  # too short to tell
     if not past.requests:
         return _no_baseline(gate, asked, past_s)
     ahead = forecast(past, past_s, asked.steps, gate.settings(max_s=asked.max_s), max_s=asked.max_s)

@@ -93,13 +93,16 @@ def untouched(shop: Shop) -> Iterator[None]:
     """Make sure that nothing in the namespace was written meanwhile."""
 
     def world() -> Any:
-        listed = json.loads(shop.kubectl("get", "httproutes,services,leases", "-o", "json"))["items"]
+        listed = json.loads(shop.kubectl("get", "services,leases", "-o", "json"))["items"]
         versions = {
             (one["kind"], one["metadata"]["name"]): one["metadata"]["resourceVersion"] for one in listed
         }
-        deployments = json.loads(shop.kubectl("get", "deployments", "-o", "json"))["items"]
-        # its controller writes the status, so that the version of a Deployment says nothing about us
-        specs = {one["metadata"]["name"]: (one["metadata"]["generation"], _notes(one)) for one in deployments}
+        with_status = json.loads(shop.kubectl("get", "deployments,httproutes", "-o", "json"))["items"]
+        # a controller writes it, so that their version says nothing about us
+        specs = {
+            (one["kind"], one["metadata"]["name"]): (one["metadata"]["generation"], _notes(one))
+            for one in with_status
+        }
         return versions, specs
 
     before = world()

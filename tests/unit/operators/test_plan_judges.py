@@ -26,10 +26,10 @@ EDGES = {"0.1": 0.5, "0.5": 0.99, "1": 1.0, "+Inf": 1.0}  # seconds → share of
 
 
 class Prometheus:
-    """Knows stable's counters of the last half hour; ``per_second`` None: of nothing."""
+    """Knows stable's counters of so many scrapes, half an hour of them; ``per_second`` None: of nothing."""
 
-    def __init__(self, per_second: float | None) -> None:
-        self.per_second = per_second
+    def __init__(self, per_second: float | None, scrapes: int = 121) -> None:
+        self.per_second, self.scrapes = per_second, scrapes
         self.queries: list[str] = []
 
     def __call__(self, request: Request) -> Answer:
@@ -43,7 +43,7 @@ class Prometheus:
     def _series(self) -> Iterator[dict[str, Any]]:
         if self.per_second is None:
             return
-        stamps = [time.time() - 1800.0 + 15.0 * number for number in range(121)]
+        stamps = [time.time() - 15.0 * number for number in reversed(range(self.scrapes))]
         for pod in ("shop-1", "shop-2"):
             labels = {"namespace": "shop", "pod": pod, "code": "200"}
             yield self._counter("shop_requests_total", stamps, 0.5, **labels)
@@ -71,9 +71,14 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
 
 
 async def planned(
-    world: World, per_second: float | None, *, override: dict[str, str] | None = None, **gate: Any
+    world: World,
+    per_second: float | None,
+    *,
+    scrapes: int = 121,
+    override: dict[str, str] | None = None,
+    **gate: Any,
 ) -> list[str]:
-    with Loopback(Prometheus(per_second)) as server:
+    with Loopback(Prometheus(per_second, scrapes)) as server:
         world.connect_prometheus(server.port)
         gates = [judge(preset="demo", **gate)]
         found: list[str] = await world.plan(gates=gates, step_s=60, max_s=1800, override=override)
@@ -122,6 +127,13 @@ async def test_a_stable_without_requests_is_refused(world: World) -> None:
         PlanError, match="stable had no request in the last 30 minutes, so that there is nothing to"
     ):
         await planned(world, 0.0)
+
+
+@pytest.mark.parametrize("scrapes", [1, 2, 8])
+async def test_a_stable_that_has_hardly_been_scraped_may_have_requests_by_the_time_they_are_needed(
+    world: World, scrapes: int
+) -> None:
+    assert await planned(world, 0.0, scrapes=scrapes) == []
 
 
 @pytest.mark.parametrize(
