@@ -45,7 +45,7 @@ def load(shop: Shop, tmp_path: Path) -> Iterator[Load]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a judge pass after one minute; that it gives an old baseline three is shown in test_judge.py."""
+    """Let a judge pass after one minute; that it waits longer in earnest is shown in test_fresh_baseline.py."""
     monkeypatch.setattr(JudgeSettings, "quiet_s", 60.0)
     monkeypatch.setattr(JudgeSettings, "counts_from_s", 30.0)
 

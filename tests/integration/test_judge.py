@@ -55,6 +55,7 @@ async def test_a_bad_candidate_is_sent_away_returns_once_and_has_failed(
     assert load.record().last_seen("bad") <= event["off_at"] + 1
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_candidate_like_stable_passes_and_goes_on_being_judged(
     shop: Shop, tmp_path: Path, v1: str, v2: str
 ) -> None:
