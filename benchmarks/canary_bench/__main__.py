@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.canary_bench import families, regressions
+from benchmarks.canary_bench import families, judges, regressions
 from benchmarks.canary_bench.families import FAMILIES
 from benchmarks.canary_bench.judges import JUDGES
 from benchmarks.canary_bench.plot import picture
@@ -49,7 +49,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=2, help="1, 3 and 4 are for choosing numbers; default: 2")
     parser.add_argument("--runs", type=int, default=100, help="of each family; default: 100")
     parser.add_argument("--harmful-runs", type=int, help="of each family and regression; default: as --runs")
-    add_names(parser, "judge", JUDGES, tuple(JUDGES))
+    add_names(parser, "judge", JUDGES, judges.DEFAULT)
     add_names(parser, "family", FAMILIES, families.DEFAULT)
     add_names(parser, "regression", REGRESSIONS, regressions.DEFAULT)
     parser.add_argument("--processes", type=int, help="default: one a core")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from benchmarks.canary_bench.generate import Record
+from benchmarks.canary_bench.judges.ablations import ABLATIONS
 from benchmarks.canary_bench.judges.kayenta import kayenta
 from benchmarks.canary_bench.judges.ours import OurEntry
 from benchmarks.canary_bench.judges.peeking import MixtureSprt, PeekingZ
@@ -55,4 +56,5 @@ REFERENCES: dict[str, Entry] = {
     "peeking_z": Entry(PeekingZ),
     "msprt": Entry(MixtureSprt),
 }
-JUDGES: dict[str, Door] = {"ours": OurEntry(), "ours_page": OurEntry(history_s=0.0), **REFERENCES}
+DEFAULT = ("ours", *REFERENCES)
+JUDGES: dict[str, Door] = {"ours": OurEntry(), **REFERENCES, **ABLATIONS}
