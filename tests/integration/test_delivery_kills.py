@@ -57,7 +57,7 @@ def test_a_killed_worker_ends_aborted_or_goes_on(
 
 def test_a_promotion_whose_worker_was_killed_is_tried_again(start: Start, v2: str) -> None:
     run = start(v2)
-    run.wait_for("promote", "running")
+    run.wait_for("canary", "success")
     assert run.kill_worker("promote")
 
     assert run.end() == "success"

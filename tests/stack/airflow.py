@@ -266,8 +266,11 @@ class AirflowStack:
         Both carry the task instance's id in their process title. Killing the supervisor too is what the loss
         of a worker looks like; killing the task alone is reported by the supervisor at once.
         """
-        title = f"airflow worker -- {(ti_id := self.api().task_instance(dag_id, run_id, task_id)['id'])}"
-        titles = (f"airflow worker -- LocalExecutor: {ti_id}", title)
+        return self.pids_of(self.api().task_instance(dag_id, run_id, task_id)["id"])
+
+    def pids_of(self, ti_id: str) -> list[int]:
+        """The same of a task instance whose id is known; Airflow is not asked."""
+        titles = (f"airflow worker -- LocalExecutor: {ti_id}", f"airflow worker -- {ti_id}")
         mine = set(self._part("scheduler").pids())
         return sorted(
             stat.pid for stat in all_stats() if stat.pid in mine and command_line(stat.pid) in titles
