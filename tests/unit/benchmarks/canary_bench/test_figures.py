@@ -204,7 +204,7 @@ def test_the_command_writes_figures_and_picture(tmp_path: Path) -> None:
 def test_all_judges_are_run_when_none_is_named() -> None:
     given = parse([])
 
-    assert given.judge == tuple(JUDGES)
+    assert given.judge == tuple(JUDGES)[: len(judges.DEFAULT)]  # without those of ours that lack a part
     assert len(given.family) == 37
     assert len(given.regression) == 10
 
