@@ -13,7 +13,7 @@ from typing import TypeVar
 from cd_provider.adapters.metrics.counters_prometheus import PrometheusCounters
 from cd_provider.cli.target import Target
 from cd_provider.core.judge.counts import Tick
-from cd_provider.core.judge.history import begun, by_unit, history, interval
+from cd_provider.core.judge.history import before, interval
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Sides
 from cd_provider.exceptions import MetricsTooLargeError, MetricsUnavailableError
@@ -160,4 +160,4 @@ def joined(*windows: Window) -> tuple[Series, ...]:
 
 def ticks(target: Target, series: tuple[Series, ...], interval_s: float) -> list[Tick]:
     """Give the ticks of stable's counters, as a judge sees them: a gateway's as one pod's."""
-    return history(by_unit(begun(series, interval_s), target.preset.unit), interval_s)
+    return before(series, interval_s, target.preset.unit)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cd_provider.core.judge.forecast import LEAST_S, Forecast, forecast
-from cd_provider.core.judge.history import begun, by_unit, history, interval
+from cd_provider.core.judge.history import before, interval
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.sides import Sides, sides_of
 from cd_provider.core.judge_gate import JudgeGate
@@ -69,7 +69,7 @@ async def _past(source: CounterSource, sides: Sides, unit: Unit) -> tuple[Past, 
     if not any(one.samples for one in stable):
         return None
     interval_s = interval(stable)
-    ticks = history(by_unit(begun(stable, interval_s), unit), interval_s)
+    ticks = before(stable, interval_s, unit)
     return look_back(ticks), sum(tick.span_s for tick in ticks)
 
 

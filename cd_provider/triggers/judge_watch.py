@@ -12,7 +12,7 @@ from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.hearing import Hearing
-from cd_provider.core.judge.history import USUAL_INTERVAL_S, begun, by_unit, history, interval, lifetime
+from cd_provider.core.judge.history import USUAL_INTERVAL_S, before, by_unit, interval, lifetime
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
@@ -171,6 +171,7 @@ class JudgeWatch:
         return await self.source.read(sides, since=self._since)
 
     def _set_clock(self, began_at: float, past: Past, interval_s: float) -> None:
+        """Make judge, clock and record, as of the first user."""
         # From the first user on, so that it is the same after a restart.
         left_s = round(self._until - began_at - END * interval_s, 1)
         self.settings = replace(self.settings, max_s=max(1.0, left_s))
@@ -228,8 +229,7 @@ class JudgeWatch:
             return Past(), USUAL_INTERVAL_S
         stable = [_before(one, began_at) for one in reading.series if one.side == "stable"]
         interval_s = interval(stable)
-        units = by_unit(begun(stable, interval_s), self.gate.counters().unit)
-        return look_back(history(units, interval_s)), interval_s
+        return look_back(before(stable, interval_s, self.gate.counters().unit)), interval_s
 
     def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...], lacking: str) -> None:
         verdict, at = judge.verdict, judge.at

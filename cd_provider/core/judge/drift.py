@@ -79,8 +79,9 @@ class Drift:
         :param scale: by how much the whole's would grow if the candidate's pods were twice as bad as stable's.
         """
         whole = amounts[WHOLE]
-        for view in amounts.keys() - self.sums.keys():
-            self.sums[view] = self.sums[grown_from(view, self.sums)]
+        for view in amounts:
+            if view not in self.sums:
+                self.sums[view] = self.sums[grown_from(view, self.sums)]
         for view in self.sums:
             self.sums[view] += amounts.get(view, whole)
         self.chance += chance

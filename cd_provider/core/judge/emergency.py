@@ -17,13 +17,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from operator import sub
 
 from cd_provider.core.judge.counts import Counts, Tick, bare
 from cd_provider.core.judge.limits import EmergencyLimits
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.tails import beta
 from cd_provider.core.judge.usual import Usual
-from cd_provider.core.judge.view import AND, WHOLE, left_out
+from cd_provider.core.judge.view import WHOLE, views_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ class Trip:
 class EmergencyLane:
     """Looks at one tick after the other; what is older than its windows says what is usual, after ``past``."""
 
-    def __init__(self, past: Past | None = None, *, limits: EmergencyLimits | None = None) -> None:
-        self.limits, self.usual = limits or EmergencyLimits(), Usual(past or Past())
-        self.differs = (past or Past()).errors_differ[0]
+    def __init__(self, past: Past, *, limits: EmergencyLimits | None = None) -> None:
+        self.limits, self.usual = limits or EmergencyLimits(), Usual(past)
+        self.differs = past.errors_differ[0]
         self.spread = 0.0  # variance of the candidate's rate relative to stable's, by how pods differ
         self._recent: deque[Tick] = deque()
 
@@ -104,11 +105,8 @@ class EmergencyLane:
         for tick in islice(reversed(self._recent), ticks):
             for pod, one in tick.candidate.items():
                 pods[pod] = pods.get(pod, Counts()) + one.bare
-        rests = {WHOLE: ours}
-        for out in left_out(list(pods)) if len(pods) > 1 else ():
-            first, _, last = out.rpartition(AND)
-            rests[out] = rests[first] - pods[last]
-        return list(rests.values())[1:]
+        views = views_of(ours, pods, list(pods), sub) if len(pods) > 1 else {}
+        return [rest for view, rest in views.items() if view != WHOLE]
 
     def chance(self, ours: Counts, stable: Counts) -> float:
         """Give how likely so many errors, or more, are of a candidate ``times`` as bad as stable."""

@@ -63,6 +63,11 @@ def history(series: Sequence[Series], interval_s: float) -> list[Tick]:
     return Aligner(started_at=first, interval_s=interval_s).feed(series)
 
 
+def before(stable: Sequence[Series], interval_s: float, unit: Unit) -> list[Tick]:
+    """Give the ticks of stable's counters as they were read: marked where they have counted before, by their unit."""
+    return history(by_unit(begun(stable, interval_s), unit), interval_s)
+
+
 def lifetime(series: Iterable[Series]) -> Past:
     """
     Give what counters say at their first look: all that is known of before where only pods' own pages are read.

@@ -18,7 +18,7 @@ from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.record import Record
 from cd_provider.core.judge.verdict import Judged
-from cd_provider.core.judge.view import AND, WHOLE, Scene, scene
+from cd_provider.core.judge.view import WHOLE, Scene, pods_of, scene
 
 MOST_POINTS = 150
 SHORTEST_GAP_S, GAPS_OUT = 20.0, 7.0  # without a request; and so many times what lies between two as a rule
@@ -101,7 +101,7 @@ def follow(record: Record) -> Tracks:
     by_share = last is None or last.middle == math.inf or judge.harmless.errors_by == "share"
     return Tracks(
         points, list(_gaps(record)), {lane: _limit(judge, lane) for lane in LANES}, tuple(judge.pods),
-        tuple(filter(None, blocked.split(AND))),
+        pods_of(blocked),
         by_latency, by_share, any(point.latency for point in points), points[-1].at if points else 0.0, said,
     )  # fmt: skip
 

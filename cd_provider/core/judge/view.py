@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from operator import sub
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from cd_provider.core.judge.counts import Counts, Tick, total
 from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.ranks import Contrast, contrast, score_of
 
+Done = TypeVar("Done")
 WHOLE = ""
 """The name of the view with all pods; every other one is named by whom it leaves out, as people are told."""
 AND = " and "  # between two pods of a name; in that of a pod there is no space
@@ -102,10 +103,7 @@ def scene(tick: Tick, *, began_at: float, known: Sequence[str], shape: Shape | N
     """
     pods = {pod: Arm.of(done, shape) for pod, done in tick.candidate.items()}
     whole, stable = Arm.together(pods.values()), Arm.of(total(tick.stable), shape)
-    views: dict[str, Arm] = {WHOLE: whole}
-    for out in left_out(known):
-        first, _, last = out.rpartition(AND)
-        views[out] = views[first].without(pods[last]) if last in pods else views[first]
+    views = views_of(whole, pods, known, Arm.without)
     return Scene(
         tick.at - began_at, tick.span_s, whole, views, stable,
         (len(pods), len(tick.stable)), contrast(whole.scored, stable.scored), score_variance(whole, stable),
@@ -119,9 +117,25 @@ def left_out(pods: Sequence[str]) -> Iterator[str]:
         yield from (AND.join(two) for two in combinations(pods[:PAIRED], 2))
 
 
+def views_of(
+    whole: Done, parts: Mapping[str, Done], pods: Sequence[str], less: Callable[[Done, Done], Done]
+) -> dict[str, Done]:
+    """Give the whole and every view of it; ``less`` takes a part away, and a pod without one did nothing."""
+    views = {WHOLE: whole}
+    for out in left_out(pods):
+        before, _, pod = out.rpartition(AND)
+        views[out] = less(views[before], parts[pod]) if pod in parts else views[before]
+    return views
+
+
+def pods_of(view: str) -> tuple[str, ...]:
+    """Give the pods that a view leaves out."""
+    return tuple(view.split(AND)) if view else ()
+
+
 def grown_from(view: str, known: Collection[str]) -> str:
     """Name the view that a new one goes on from: a pod that came later has carried nothing so far."""
-    return next((pod for pod in view.split(AND) if pod in known), WHOLE)
+    return next((pod for pod in pods_of(view) if pod in known), WHOLE)
 
 
 def spelled(view: str) -> str:
