@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,27 +77,30 @@ class Delivery:
 
     def kill_worker(self, task: str) -> bool:
         """
-        Kill -9 the processes that run a task, as soon as there are any; false when it is over before.
+        Kill -9 the processes that run a task, as soon as there are both; false when it is over before.
 
-        A task that only defers runs for some tenths of a second: Airflow is asked now and then, /proc all the time.
+        The task names itself only after Airflow has written down that it runs. Killed before that it stays
+        queued for ever under LocalExecutor, which cannot take a task back. A task that only defers runs for some
+        tenths of a second: Airflow is asked now and then, /proc all the time.
         """
-        until, found = time.monotonic() + 240.0, list[int]()
-        while not found and time.monotonic() < until:
-            there = self.airflow.api().task_instance(self.dag_id, self.run_id, f"shop.{task}")
+        api, found = self.airflow.api(), list[int]()
+
+        def caught() -> bool:
+            there = api.task_instance(self.dag_id, self.run_id, f"shop.{task}")
             if there["state"] in OVER:
-                return False
-            asked = time.monotonic()
-            while not found and time.monotonic() < asked + 0.5:
-                found = self.airflow.pids_of(there["id"])
-                time.sleep(0.02)
-        if len(found) == 1:  # its supervisor; the task itself comes a moment later
-            time.sleep(0.05)
-            found = self.airflow.pids_of(there["id"]) or found
+                return True
+
+            def both() -> bool:
+                found[:] = self.airflow.pids_of(there["id"])
+                return len(found) == 2
+
+            return wait_until(both, timeout_s=0.5, every_s=0.02)
+
+        wait(caught, f"a worker of {task}", timeout_s=240, every_s=0.0)
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        assert found, f"not within 240 s: a worker of {task}"
-        return True
+        return len(found) == 2
 
 
 def wait(condition: Callable[[], Any], what: str, *, timeout_s: float = 120, every_s: float = 0.25) -> None:
