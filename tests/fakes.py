@@ -101,7 +101,11 @@ class FakeNotifier:
         self.fault: Exception | None = None
 
     async def send(
-        self, message: ReleaseMessage, *, thread: Mapping[str, str] | None = None
+        self,
+        message: ReleaseMessage,
+        *,
+        thread: Mapping[str, str] | None = None,
+        under: Mapping[str, str] | None = None,
     ) -> Mapping[str, str]:
         if self.fault:
             raise self.fault

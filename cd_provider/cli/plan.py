@@ -98,9 +98,8 @@ def plan(given: argparse.Namespace) -> int:
     max_s = lasts + 1020.0 if given.max_s is None else seconds(given.max_s, name="--max-s")
     if max_s <= lasts:
         raise ArgumentError(f"--max-s: saw {max_s:g}, but the steps alone take {lasts:g} seconds.")
-    course = Course(
-        steps, target.gate.settings(max_s=max_s), whole(given.candidate_min, name="--candidate-min", least=1)
-    )
+    gate, least = target.gate, whole(given.candidate_min, name="--candidate-min", least=1)
+    course = Course(steps, gate.settings(max_s=max_s - gate.asking_s), least)
     runs, jobs = whole(given.runs, name="--runs", least=1), read_jobs(given.jobs)
     check_writable(given.json)
     screen = Screen(quiet=given.quiet)

@@ -88,6 +88,8 @@ HINT_PERMISSIONS = (
 )
 DIRECT_PERMISSIONS = allow("", "pods", "get", "read counters from pods' own pages", subresource="proxy")
 """For a judge without a metrics server; in the namespace of the pods, or of the gateway whose pages are read."""
+GATEWAY_PERMISSIONS = allow("", "pods", "list", "find the gateway's pods")
+"""Besides, where such a judge reads the gateway's pages; in the gateway's namespace."""
 
 DELIVERY_PERMISSIONS: tuple[Permission, ...] = (
     *WORKLOAD_PERMISSIONS,

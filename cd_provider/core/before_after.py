@@ -123,6 +123,10 @@ class BeforeAfter:
             backend=self.label, backend_is="{service}",
         )  # fmt: skip
 
+    def reading(self) -> dict[str, Any]:
+        """Give what its source of counters has to know besides what it counts."""
+        return {"matchers": self.matchers}
+
     def connection(self, *, prometheus: str, kubernetes: str) -> str:
         """Say which of the two connections it reads by."""
         return prometheus

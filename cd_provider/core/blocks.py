@@ -22,6 +22,7 @@ Block = dict[str, Any]
 # The word is always beside the sign: not everybody tells colours apart, and a screen reader reads words.
 STATUS: Mapping[Outcome, tuple[str, str]] = {
     Outcome.RUNNING: ("🔵", "running"),
+    Outcome.ASKING: ("❓", "asking"),
     Outcome.PROMOTED: ("🟢", "promoted"),
     Outcome.ABORTED: ("🔴", "aborted"),
     Outcome.INCONCLUSIVE: ("🟠", "inconclusive"),

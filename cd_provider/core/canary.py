@@ -16,6 +16,7 @@ from cd_provider.core.finding import Finding, GateState, sentence
 from cd_provider.core.gate import judges
 from cd_provider.core.judge.settings import away_for_s
 from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.override import NOT_ANSWERED, Answer
 from cd_provider.core.pod import PodState
 from cd_provider.core.traffic import Step, Weights
 from cd_provider.core.workload import WorkloadState, candidate_replicas
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 SCHEDULE_GRACE_S = 60.0  # an autoscaler may bring a node
 AHEAD_S = 30.0  # the next step's pods are started this long before it
-UNKNOWN = (Finding.BLIND, Finding.THIN, Finding.GOING)  # neither kept nor broken, as far as anybody can tell
+QUIET = (Finding.BLIND, Finding.THIN)
+UNKNOWN = (*QUIET, Finding.GOING, Finding.ASKED)  # neither kept nor broken, as far as anybody can tell
+QUESTION = "a person is asked whether it goes on all the same"
 OVER = "the canary's time (max_s) is over before it could be judged"
 SETTLE_S = 1.0  # a gateway learns of a ready pod a little later than we do; until then it would answer 503
 
@@ -77,6 +80,7 @@ class Situation:
     :param blind_since: since when the cluster itself gives no answer; None when it does.
     :param baseline: None where none is asked for.
     :param trips: how often it was taken off traffic to return later. :param back_at: when it may, epoch seconds.
+    :param answer: what a person has said to a question so far.
     """
 
     now: float
@@ -93,6 +97,7 @@ class Situation:
     baseline: Baseline | None = None
     trips: int = 0
     back_at: float = 0.0
+    answer: Answer = NOT_ANSWERED
 
 
 @dataclass(frozen=True)
@@ -112,10 +117,11 @@ class Shift:
 
 @dataclass(frozen=True)
 class Hold:
-    """Change nothing; ``reason`` is what people are told."""
+    """Change nothing; ``reason`` is what people are told. ``asks``: it is a question to them."""
 
     reason: str
     left_s: float | None = None
+    asks: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,7 @@ def decide(plan: CanaryPlan, seen: Situation) -> Action:
         or _tripped(plan, seen)
         or _not_ready(plan, seen)
         or _drifted(plan, seen)
+        or _asked(plan, seen)
         or _step_goes_on(plan, seen)
         or _next(plan, seen)
     )
@@ -245,12 +252,43 @@ def _out_of_time(plan: CanaryPlan, seen: Situation) -> Stop | None:
         return None
     ends = seen.step_started + plan.steps[seen.step].for_s
     for gate, state in zip(plan.gates, seen.gates, strict=True):
-        silent_s = seen.now - (
-            max(ends, seen.step_started) if state.finding is Finding.THIN else state.seen_at
-        )
-        quiet = state.finding in (Finding.BLIND, Finding.THIN)
-        if gate.enforced and quiet and not plan.override and silent_s >= plan.no_data_s:
-            return Stop("INCONCLUSIVE", f"{sentence(gate, state)}, for {silent_s:.0f} s")
+        silent_s = _silent_s(seen, state, ends)
+        if gate.enforced and not _taken_on(plan, seen, gate) and silent_s >= plan.no_data_s + _asking_s(gate):
+            unanswered = ", and nobody took it on" if _asking_s(gate) else ""
+            return Stop("INCONCLUSIVE", f"{sentence(gate, state)}, for {silent_s:.0f} s{unanswered}")
+    return None
+
+
+def _silent_s(seen: Situation, state: GateState, ends: float) -> float:
+    """Say for how long a gate has been silent; too few requests are silence once the step's time is over."""
+    if state.finding not in QUIET:
+        return 0.0
+    since = max(ends, seen.step_started or 0.0) if state.finding is Finding.THIN else state.seen_at
+    return seen.now - since
+
+
+def _asking_s(gate: AnyGate) -> float:
+    return gate.asking_s if isinstance(gate, JudgeGate) else 0.0
+
+
+def _taken_on(plan: CanaryPlan, seen: Situation, gate: AnyGate) -> bool:
+    """Whether a person has said that it may go on without this gate's word."""
+    return plan.override or (_asking_s(gate) > 0 and seen.answer.given is not None)
+
+
+def _asked(plan: CanaryPlan, seen: Situation) -> Hold | None:
+    """Hold the weight while a person is asked."""
+    assert seen.step_started is not None  # _drifted comes before
+    ends = seen.step_started + plan.steps[seen.step].for_s
+    for gate, state in zip(plan.gates, seen.gates, strict=True):
+        if not (gate.enforced and _asking_s(gate)) or _taken_on(plan, seen, gate):
+            continue
+        left_s, silent_s = plan.deadline - seen.now, _silent_s(seen, state, ends)
+        if silent_s >= plan.no_data_s:
+            left_s = min(left_s, plan.no_data_s + _asking_s(gate) - silent_s)
+        elif state.finding is not Finding.ASKED:
+            continue
+        return Hold(f"{QUESTION}{seen.answer.fault}: {sentence(gate, state)}", left_s, asks=True)
     return None
 
 
@@ -330,7 +368,7 @@ def _step_goes_on(plan: CanaryPlan, seen: Situation) -> Action | None:
     for gate, state in zip(plan.gates, seen.gates, strict=True):
         looked_since = state.reading.at >= seen.step_started
         enough = (Finding.OK,) if seen.step + 1 == len(plan.steps) else (Finding.OK, Finding.GOING)
-        if plan.override and state.finding in UNKNOWN:
+        if _taken_on(plan, seen, gate) and state.finding in UNKNOWN:
             continue
         if gate.enforced and (state.finding not in enough or not looked_since):
             return Hold(f"extended: {sentence(gate, state)}")

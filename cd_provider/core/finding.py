@@ -20,6 +20,7 @@ class Finding(StrEnum):
     FAILED = "failed"
     THIN = "thin"  # there are numbers, of too few requests
     BLIND = "blind"  # no data, or no answer
+    ASKED = "asked"  # a judge cannot decide, and a person may
     GOING = "going"  # a judge has not decided, and nothing leans towards worse: good enough for the next step
 
 

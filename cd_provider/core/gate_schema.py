@@ -12,7 +12,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
 from cd_provider.core.gate import Gate
-from cd_provider.core.judge.presets import PRESETS, Preset
+from cd_provider.core.judge.gateways import FORM
+from cd_provider.core.judge.presets import EXPERIMENTAL, PRESETS, Preset
 from cd_provider.core.judge_bounds import ROLES
 from cd_provider.core.judge_gate import WORDS, JudgeGate
 from cd_provider.core.units import MODES
@@ -23,7 +24,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 NUMBER = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 DURATION = r"^\s*([0-9]+(\.[0-9]+)?\s*[smhd]\s*)+$"
 ENUMS: Mapping[str, tuple[str, ...]] = {
-    **WORDS, "mode": MODES, "role": tuple(ROLES), "preset": (*PRESETS, "custom"),
+    **WORDS, "mode": MODES, "role": tuple(ROLES), "preset": (*PRESETS, *EXPERIMENTAL, "custom"),
 }  # fmt: skip
 
 
@@ -31,13 +32,35 @@ def judge_schema() -> Schema:
     """Give the schema of what ``judge(…)`` gives."""
     given = {"name", "unit"}  # of a custom preset, whoever gives it
     needed = [one.name for one in fields(Preset) if one.default is MISSING and one.name not in given]
-    custom = {"properties": {"preset": {"const": "custom"}}, "required": ["preset"]}
-    return {
-        **_gate(JudgeGate),
-        "if": custom,
-        "then": {"properties": {"options": {"required": needed}}, "required": ["options"]},
-        "else": {"properties": {"options": {"maxProperties": 0}}},
-    }
+    options = {"properties": {"options": {"required": needed}}, "required": ["options"]}
+    none = {"properties": {"options": {"maxProperties": 0}}}
+    rules = [
+        {"if": _is("preset", "custom"), "then": options, "else": none},
+        {"if": _is("on_inconclusive", "ask"), "else": _only_null("ask_s")},
+        {"if": _is("source", "direct"), "else": _only_null("gateways")},
+        *_gateways(),
+    ]
+    return {**_gate(JudgeGate), "allOf": rules}
+
+
+def _gateways() -> list[Schema]:
+    """Say which presets, read directly, need to know where the gateway is; of a custom one only reading tells."""
+    known = {**PRESETS, **EXPERIMENTAL}
+    edge = [name for name, one in known.items() if one.unit != "backend_pod"]
+    own = [name for name in known if name not in edge]
+    named = {"properties": {"gateways": {"type": "string"}}, "required": ["gateways"]}
+    return [
+        {"if": {"allOf": [_is("source", "direct"), _is("preset", *some)]}, "then": then}
+        for some, then in ((edge, named), (own, _only_null("gateways")))
+    ]
+
+
+def _is(key: str, *words: str) -> Schema:
+    return {"properties": {key: {"enum": list(words)}}, "required": [key]}
+
+
+def _only_null(key: str) -> Schema:
+    return {"properties": {key: {"type": "null"}}}
 
 
 def promql_schema() -> Schema:
@@ -91,6 +114,8 @@ def _value(name: str, hint: Any, limits: Mapping[str, Any]) -> Schema:
     if name == "options":
         keys = {one.name: True for one in fields(Preset)}
         return {"type": "object", "properties": keys, "additionalProperties": False}
+    if name == "gateways":
+        return {"type": "string", "pattern": f"^{FORM.pattern}$"}
     if kind is str:
         return {"type": "string", "pattern": r"\S"}
     texts = [NUMBER, DURATION] if name.endswith("_s") else [NUMBER]

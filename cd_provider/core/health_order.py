@@ -125,6 +125,11 @@ class HealthOrder:
             raise ArgumentError(
                 f"{where} compares with stable: saw no `stable`, expected the name of its Service."
             )
+        if isinstance(gate, JudgeGate) and gate.asks:
+            raise ArgumentError(
+                f"{where}, on_inconclusive: saw 'ask', but this sensor asks nobody: it changes nothing by itself. "
+                "Put an approval behind it."
+            )
         if not self.namespace and (_needs_namespace(gate) or {"namespace", "pods"} & spoken):
             raise ArgumentError(f"{where} speaks of a namespace: saw no `namespace`, expected its name.")
         if (

@@ -28,10 +28,11 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "on_trip": ("retry_once", "fail"),
     "first_release": ("refuse", "pods_and_floor"),
     "low_traffic": ("refuse", "pods_only"),
+    "on_inconclusive": ("hold_then_abort", "ask"),
     "shadow": ("none", "kayenta"),
     "baseline": ("stable", "fresh"),
 }
-LEAST_EVERY_S = 0.5
+LEAST_EVERY_S, LEAST_ASK_S, ASK_S = 0.5, 60.0, 900.0
 EVERY_S: Mapping[str, float] = {"prometheus": 2.0, "direct": 1.0}
 
 
@@ -40,6 +41,7 @@ def judge(
     *,
     preset: str,
     source: str = "prometheus",
+    gateways: str | None = None,
     sensitivity: str = "normal",
     baseline: str = "stable",
     errors: Mapping[str, Any] | None = None,
@@ -48,6 +50,8 @@ def judge(
     on_trip: str = "retry_once",
     first_release: str = "refuse",
     low_traffic: str = "refuse",
+    on_inconclusive: str = "hold_then_abort",
+    ask_s: float | str | None = None,
     shadow: str = "none",
     min_s: float | str | None = None,
     every_s: float | str | None = None,
@@ -61,7 +65,9 @@ def judge(
         ``custom`` with ``options``.
     :param source: ``prometheus``; or ``direct``: the pods' (or the gateway's) own pages, once a second, through the API
         server; needs the RBAC verb ``get`` on ``pods/proxy``.
-    :param sensitivity: ``calm``, ``normal`` or ``keen``: 5, 10 or 20 % chance to fail a candidate that is exactly
+    :param gateways: ``direct`` with a gateway's preset: namespace and labels of the gateway's pods, such as
+        ``projectcontour/app=envoy``; needs ``list`` on ``pods`` there, too.
+    :param sensitivity: ``calm``, ``normal`` or ``keen``: 3, 6 or 15 % chance to fail a candidate that is exactly
         at ``ignore``; one like stable is failed far more seldom.
     :param baseline: ``stable``: stable's own pods. ``fresh``: pods of stable's image that are started with the
         candidate, as many, with the same share of the traffic, and removed with it; both are as cold, so that a PASS
@@ -78,6 +84,9 @@ def judge(
         its end; ``pods_and_floor``: pass by the pods' health and the candidate's own share of errors.
     :param low_traffic: there will be too few requests by ``max_s``: ``refuse``, by plan; ``pods_only``: watch it until
         then, and pass when nothing else is missing.
+    :param on_inconclusive: it cannot decide in time, or hears nothing for ``no_data_s``: ``hold_then_abort`` takes the
+        candidate off traffic; ``ask`` asks a person first, who answers in Airflow, and goes on watching meanwhile.
+    :param ask_s: seconds that the person has, of those up to ``max_s``; default: 15 minutes.
     :param shadow: ``kayenta`` runs Kayenta's judge on the same counters, every five minutes, and tells what it would
         have said; it decides nothing.
     :param min_s: seconds before which nothing passes; default: three minutes, two beside a fresh
@@ -86,9 +95,11 @@ def judge(
     :param options: of the preset ``custom``: fields of :class:`~cd_provider.core.judge.presets.Preset`.
     """
     given = {
-        "kind": "judge", "name": name, "preset": preset, "source": source, "sensitivity": sensitivity,
+        "kind": "judge", "name": name, "preset": preset, "source": source, "gateways": gateways,
+        "sensitivity": sensitivity,
         "errors": dict(errors) if errors else None, "latency": dict(latency) if latency else None, "mode": mode,
         "on_trip": on_trip, "first_release": first_release, "low_traffic": low_traffic, "shadow": shadow,
+        "on_inconclusive": on_inconclusive if on_inconclusive != "hold_then_abort" else None, "ask_s": ask_s,
         "min_s": min_s, "baseline": baseline if baseline != "stable" else None,
         "every_s": every_s, "options": dict(options) if options else None,
     }  # fmt: skip
@@ -102,6 +113,7 @@ class JudgeGate:
     name: str
     preset: str
     source: str = "prometheus"
+    gateways: str | None = None
     sensitivity: str = "normal"
     errors: ErrorBounds = ERRORS
     latency: Bounds = LATENCY
@@ -109,6 +121,8 @@ class JudgeGate:
     on_trip: str = "retry_once"
     first_release: str = "refuse"
     low_traffic: str = "refuse"
+    on_inconclusive: str = "hold_then_abort"
+    ask_s: float = field(default=ASK_S, metadata={"minimum": LEAST_ASK_S})
     shadow: str = "none"
     min_s: float | None = field(default=None, metadata={"minimum": 0})
     every_s: float = field(default=2.0, metadata={"minimum": LEAST_EVERY_S})
@@ -128,22 +142,29 @@ class JudgeGate:
         value = {key: one for key, one in value.items() if one is not None}
         usual = {one.name: one.default for one in fields(cls)}
         words = {key: word(value, key, some, where, usual=str(usual[key])) for key, some in WORDS.items()}
-        every_s = value.get("every_s")
-        min_s = value.get("min_s")
+
+        def time(key: str, usual: Any, least: float = 0.0) -> Any:
+            given = value.get(key)
+            return usual if given is None else seconds(given, name=f"{where}, {key}", least=least)
+
         gate = cls(
             name=name,
             preset=str(value.get("preset")),
+            gateways=None if value.get("gateways") is None else str(value["gateways"]),
             errors=ErrorBounds.parse(value.get("errors"), ERRORS, where=f"{where}, errors"),
             latency=Bounds.parse(value.get("latency"), LATENCY, where=f"{where}, latency"),
-            min_s=None if min_s is None else seconds(min_s, name=f"{where}, min_s"),
-            every_s=EVERY_S[words["source"]]
-            if every_s is None
-            else seconds(every_s, name=f"{where}, every_s", least=LEAST_EVERY_S),
+            min_s=time("min_s", None),
+            every_s=time("every_s", EVERY_S[words["source"]], LEAST_EVERY_S),
+            ask_s=time("ask_s", ASK_S, LEAST_ASK_S),
             options=_mapping(value.get("options"), where),
             **words,
         )
+        if "ask_s" in value and not gate.asks:
+            raise ArgumentError(
+                f"{where}, ask_s: nobody is asked; say on_inconclusive='ask', or leave it out."
+            )
         gate._check_roles()
-        gate.counters()
+        gate._check_gateways()
         return gate
 
     def _check_roles(self) -> None:
@@ -152,6 +173,22 @@ class JudgeGate:
                 f"gate {self.name!r} cannot fail: errors are {self.errors.role}, latency is {self.latency.role}. "
                 "Make one of them critical, or say mode='observe' to stop nothing."
             )
+
+    def _check_gateways(self) -> None:
+        from cd_provider.core.judge.gateways import gateways_of
+
+        known, where = self.counters(), f"gate {self.name!r}, gateways"
+        if self.source == "direct":
+            gateways_of(known, self.gateways, where=where)
+        elif self.gateways is not None:
+            raise ArgumentError(
+                f"{where}: saw {self.gateways!r}, but source is {self.source!r}, which needs none; say "
+                "source='direct', or leave it out."
+            )
+
+    def reading(self) -> dict[str, Any]:
+        """Give what its source of counters has to know besides the preset."""
+        return {"gateways": self.gateways} if self.gateways else {}
 
     def counters(self) -> Preset:
         """Give the preset; an error names the gate."""
@@ -177,6 +214,7 @@ class JudgeGate:
             never_above=self.errors.never_above,
             alone=self.first_release == "pods_and_floor",
             pods_only=self.low_traffic == "pods_only",
+            asks=self.asks,
             errors=self.errors.role == "critical",
             latency=self.latency.role == "critical" and bool(self.counters().latency),
             aside=self._aside(),
@@ -194,6 +232,16 @@ class JudgeGate:
     def _aside(self) -> dict[Metric, str]:
         roles = zip(METRICS, (self.errors.role, self.latency.role), strict=True)
         return {metric: ROLES[role] for metric, role in roles if role != "critical"}
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is asked where it cannot decide."""
+        return self.on_inconclusive == "ask"
+
+    @property
+    def asking_s(self) -> float:
+        """How much of the canary's time is kept for asking."""
+        return self.ask_s if self.asks else 0.0
 
     @property
     def fresh(self) -> bool:
@@ -214,8 +262,9 @@ class JudgeGate:
         return f"up to {' and '.join(told)} of {other}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain JSON that :meth:`parse` reads back; a baseline that is stable's own pods is not named."""
+        """Give plain JSON that :meth:`parse` reads back; what older gates could not say only where it is said."""
         unsaid = {} if self.fresh else {"baseline": None}
+        unsaid |= {} if self.asks else {"on_inconclusive": None, "ask_s": None}
         return {key: value for key, value in {**asdict(self), **unsaid}.items() if value is not None}
 
 

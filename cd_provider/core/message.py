@@ -12,6 +12,7 @@ class Outcome(StrEnum):
     """How a delivery stands."""
 
     RUNNING = "running"
+    ASKING = "asking"  # a judge cannot decide, and a person may
     PROMOTED = "promoted"
     ABORTED = "aborted"  # the candidate was judged bad, or a person stopped it
     INCONCLUSIVE = "inconclusive"  # it could not be judged

@@ -38,6 +38,25 @@ class Override:
             )
         return cls(**texts)
 
+    @classmethod
+    def answer(cls, value: Any) -> Answer:
+        """Read what a person answered to a question; what cannot be read is no answer, and says why."""
+        try:
+            return Answer(cls.parse(value))
+        except ArgumentError as err:
+            return Answer(None, f" (the answer was not understood: {err})")
+
     def as_dict(self) -> dict[str, str]:
         """Give plain JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person has said so far. ``fault``: why what they said is none, as the end of a sentence."""
+
+    given: Override | None = None
+    fault: str = ""
+
+
+NOT_ANSWERED = Answer()

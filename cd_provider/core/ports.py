@@ -185,12 +185,17 @@ class Notifier(Protocol):
     """Who is told."""
 
     async def send(
-        self, message: ReleaseMessage, *, thread: Mapping[str, str] | None = None
+        self,
+        message: ReleaseMessage,
+        *,
+        thread: Mapping[str, str] | None = None,
+        under: Mapping[str, str] | None = None,
     ) -> Mapping[str, str]:
         """
         Post the message, or edit the one that ``thread`` names.
 
         :param thread: what an earlier call returned.
+        :param under: the same, of the message that this one answers: a new one is posted, for people to be told.
         :returns: where the message is, as short JSON text values.
         """
         ...

@@ -73,10 +73,11 @@ def long_names(stable: Mapping[str, str]) -> list[str]:
 def late_judges(gates: Sequence[AnyGate], max_s: float) -> list[str]:
     """Name the judges that would have less than two minutes to decide before the canary's time is over."""
     return [
-        f"gate {gate.name!r} cannot decide: nothing passes before {least:g} s, and the canary's max_s is {max_s:g} s; "
-        f"give it {least + DECIDES_S:g} s or more."
+        f"gate {gate.name!r} cannot decide: nothing passes before {least:g} s"
+        + (f", {gate.asking_s:g} s are kept for asking a person" if gate.asks else "")
+        + f", and the canary's max_s is {max_s:g} s; give it {least + gate.asking_s + DECIDES_S:g} s or more."
         for gate in judges(gates)
-        if max_s < (least := gate.settings(max_s=max_s).least_s) + DECIDES_S
+        if max_s < (least := gate.settings(max_s=max_s).least_s) + gate.asking_s + DECIDES_S
     ]
 
 

@@ -145,7 +145,7 @@ class CanaryOperator(ReleaseOperator):
         gates = parse_gates(self.gates)
         check_room(gates, steps)
         no_data_s = seconds(self.no_data_s, name="no_data_s", least=5)
-        max_s = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
+        max_s = canary_s(steps, gates, no_data_s=no_data_s, max_s=self.max_s)
         override = Override.parse(self.override)
         ti = context["ti"]
         return CanaryOrder(
@@ -220,15 +220,17 @@ def check_room(gates: Sequence[AnyGate], steps: Sequence[Step]) -> None:
         raise ArgumentError(" ".join(found))
 
 
-def canary_s(steps: Sequence[Step], *, no_data_s: float, max_s: Any) -> float:
+def canary_s(steps: Sequence[Step], gates: Sequence[AnyGate], *, no_data_s: float, max_s: Any) -> float:
     """
     Say how long a canary may take, in seconds.
+
+    Without ``max_s``: 15 minutes and ``no_data_s`` beyond the steps, and the time for asking a person where one does.
 
     :raises ArgumentError: ``max_s`` leaves no time for the steps.
     """
     least = sum(step.for_s for step in steps)
     if max_s is None:
-        return least + no_data_s + 900.0
+        return least + no_data_s + 900.0 + max((gate.asking_s for gate in judges(gates)), default=0.0)
     given = seconds(max_s, name="max_s")
     if given <= least:
         raise ArgumentError(f"max_s: saw {given:g}, but the steps alone take {least:g} seconds.")

@@ -165,7 +165,7 @@ class ReleasePlanOperator(ReleaseOperator):
         faults.name(crowded_steps(gates, steps))
         if no_data_s is None:
             return steps, None
-        needed = canary_s(steps, no_data_s=no_data_s, max_s=self.max_s)
+        needed = canary_s(steps, gates, no_data_s=no_data_s, max_s=self.max_s)
         faults.name(late_judges(gates, needed))
         check_run_timeout(context, needed + MARGIN_S)
         return steps, needed

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cd_provider.core.ports import CounterSource
 
 TAKEN_ON = "a person takes it on (override)"
+ASKED = "a person will be asked (on_inconclusive)"
 NO_BASELINE = "so that there is nothing to compare with"
 
 
@@ -47,7 +48,7 @@ async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> s
     assert around.service is not None
     sides = sides_of(known, target.namespace, around.service, candidate_pods=(), stable_pods=around.pods)
     conn_id = gate.connection(prometheus=asked.prometheus_conn_id, kubernetes=target.kubernetes_conn_id)
-    async with open_counter_source(gate.source, conn_id, known) as source:
+    async with open_counter_source(gate.source, conn_id, known, **gate.reading()) as source:
         if fault := await source.probe(sides):
             if fault.startswith("stable") and (how := _without_baseline(gate, asked)):
                 return f"{fault} {NO_BASELINE}: {how}"
@@ -81,18 +82,21 @@ def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | No
         return ""  # too short to tell
     if not past.requests:
         return _no_baseline(gate, asked, past_s)
-    ahead = forecast(past, past_s, asked.steps, gate.settings(max_s=asked.max_s), max_s=asked.max_s)
+    max_s = asked.max_s - gate.asking_s
+    ahead = forecast(past, past_s, asked.steps, gate.settings(max_s=max_s), max_s=max_s)
     if ahead is None or ahead.enough:
         return ""
-    said = _few(ahead, asked.max_s)
+    said = _few(ahead, max_s, "max_s less ask_s" if gate.asks else "max_s")
     if asked.override:
         return f"{said}; {TAKEN_ON}"
+    if gate.asks:
+        return f"{said}; {ASKED}"
     if gate.low_traffic == "pods_only":
         return f"{said}; it will be watched until then, and pass by its pods alone (low_traffic)"
     raise _fault(
         asked,
         f"gate {gate.name!r} cannot pass: {said}. Give the steps more weight, max_s more time, or say "
-        "low_traffic='pods_only' to pass by the pods alone.",
+        "low_traffic='pods_only' to pass by the pods alone, or on_inconclusive='ask' to ask a person.",
     )
 
 
@@ -111,13 +115,15 @@ def _without_baseline(gate: JudgeGate, asked: Asked) -> str:
     """Say by what it goes instead; empty: by nothing."""
     if gate.first_release == "pods_and_floor":
         return "judged by the pods and a floor alone (first_release)"
-    return TAKEN_ON if asked.override else ""
+    if asked.override:
+        return TAKEN_ON
+    return ASKED if gate.asks else ""
 
 
-def _few(ahead: Forecast, max_s: float) -> str:
+def _few(ahead: Forecast, max_s: float, called: str) -> str:
     return (
         f"at {ahead.per_second:.2g} requests a second, as in the last hour, the candidate has about "
-        f"{ahead.expected:,.0f} that count by max_s ({max_s:g} s), and it takes {ahead.needed:,.0f} at least"
+        f"{ahead.expected:,.0f} that count by {called} ({max_s:g} s), and it takes {ahead.needed:,.0f} at least"
     )
 
 

@@ -27,6 +27,7 @@ from cd_provider.exceptions import (
     ReleaseBusyError,
     TransientError,
 )
+from cd_provider.triggers import answers
 from cd_provider.triggers.background import carry_through
 from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult
 from cd_provider.triggers.cleanup import baseline_state, leftovers, take_back
@@ -227,6 +228,7 @@ def _loop(session: Session, order: CanaryOrder, reporter: Reporter, sources: Sou
         watches=session.watches(plan, sources, scene, about=order.about),
         report=reporter.put,
         override=Override.parse(order.override),
+        read_answer=_answering(order) if order.task else None,
     )
 
 
@@ -253,6 +255,18 @@ def _storing(order: CanaryOrder) -> Callable[[str, Any], Awaitable[None]]:
     return store
 
 
+def _answering(order: CanaryOrder) -> Callable[[], Awaitable[Any]]:
+    """Give what reads a person's answer: an XCom that they add to the canary's task."""
+
+    async def read() -> Any:
+        from airflow.sdk.execution_time.xcom import XCom
+        from asgiref.sync import sync_to_async
+
+        return await sync_to_async(XCom.get_one, thread_sensitive=False)(key=answers.KEY, **order.task)
+
+    return read
+
+
 def _sinks(order: CanaryOrder) -> list[Any]:
     store = _storing(order)
 
@@ -265,18 +279,22 @@ def _sinks(order: CanaryOrder) -> list[Any]:
         }
         await store("progress", value)
 
-    thread = dict(order.thread or {})
+    thread, asked = dict(order.thread or {}), False
 
     async def to_people(progress: Progress) -> None:
-        nonlocal thread
+        nonlocal thread, asked
         from cd_provider.adapters.notifiers import open_notifier
 
+        outcome = Outcome.ASKING if progress.asks else Outcome.RUNNING
         message = tell(
-            order.asked, order.where, outcome=Outcome.RUNNING, line=progress.line, weight=progress.weight,
+            order.asked, order.where, outcome=outcome, line=progress.line, weight=progress.weight,
             more={"Step": f"{max(progress.step, 0) + 1} of {progress.steps}"},
         )  # fmt: skip
         async with open_notifier(order.notify or {}) as notifier:
             thread = dict(await notifier.send(message, thread=thread))  # posted anew when somebody deleted it
+            if progress.asks and not asked:
+                await notifier.send(message, under=thread)
+            asked = progress.asks
 
     sinks: list[Any] = [to_airflow] if order.task else []
     return [*sinks, to_people] if order.notify and order.thread else sinks

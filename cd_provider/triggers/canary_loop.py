@@ -12,9 +12,11 @@ from typing import Any
 from cd_provider.core import names
 from cd_provider.core.canary import Action, Away, CanaryPlan, Hold, Passed, Resize, Shift, Stop, decide
 from cd_provider.core.finding import Finding
+from cd_provider.core.gate import judges
 from cd_provider.core.override import Override
 from cd_provider.core.release import Release, Verdict
 from cd_provider.exceptions import ClusterForbiddenError, LeaseLostError, PermanentError, TransientError
+from cd_provider.triggers.answers import Answers, Read
 from cd_provider.triggers.canary_sight import Sight
 from cd_provider.triggers.canary_writes import CanaryWrites
 from cd_provider.triggers.judge_watch import JudgeWatch
@@ -44,6 +46,8 @@ class CanaryLoop:
 
     It may be started any number of times for the same attempt: what it must remember is in the candidate's
     annotations. ``report`` must return at once.
+
+    :param read_answer: gives what a person has answered so far; asked only where a gate puts questions.
     """
 
     def __init__(
@@ -57,10 +61,13 @@ class CanaryLoop:
         watches: Sequence[Watch],
         report: Callable[[Progress], None],
         override: Override | None = None,
+        read_answer: Read | None = None,
     ) -> None:
         self.scene, self.plan, self.release, self.attempt = scene, plan, release, attempt
         self.gates_hash, self.watches, self.override = gates_hash, watches, override
-        self.sight = Sight(scene, plan, watches)
+        asks = read_answer if any(gate.asks for gate in judges(plan.gates)) else None
+        self.answers = Answers(asks, scene.wake) if asks else None
+        self.sight = Sight(scene, plan, watches, self.answers)
         self.writes = CanaryWrites(scene, plan, release, attempt)
         self.teller = Teller(plan, watches, report)
         self.silent_noted = False
@@ -151,9 +158,9 @@ class CanaryLoop:
                 verdict = self._verdict(kind, line)
                 await self.writes.store(verdict)
                 return CanaryResult(kind, verdict.line, verdict.at, verdict=verdict)
-            case Hold(reason, left_s):
+            case Hold(reason, left_s, asks):
                 await self._note_silence()
-                self.teller.tell(self.sight.last, reason, left_s)
+                self.teller.tell(self.sight.last, reason, left_s, asks=asks)
         return None
 
     async def _shift(self, step: int, weight: int) -> None:
@@ -181,7 +188,7 @@ class CanaryLoop:
         self.teller.tell(seen, told, for_s, step=0, news=True)
 
     def _verdict(self, kind: str, line: str) -> Verdict:
-        given = self.override if kind == "OVERRIDE" else None
+        given = self.override or self.sight.answer.given if kind == "OVERRIDE" else None
         seen = [one for watch in self.watches if isinstance(watch, JudgeWatch) and (one := watch.judged)]
         return Verdict(
             kind, self.release.id, self.gates_hash, self.attempt, self.scene.clock(), line[:500],
@@ -216,6 +223,8 @@ class CanaryLoop:
     async def _watching(self) -> AsyncIterator[None]:
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(watch.run()) for watch in self.watches]
         tasks.append(asyncio.create_task(self._wake_on_pods()))
+        if self.answers:
+            tasks.append(asyncio.create_task(self.answers.run()))
         try:
             yield
         finally:

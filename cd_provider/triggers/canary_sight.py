@@ -10,8 +10,10 @@ from dataclasses import replace
 from cd_provider.core import names
 from cd_provider.core.baseline import Baseline
 from cd_provider.core.canary import CanaryPlan, Situation
+from cd_provider.core.override import NOT_ANSWERED, Answer
 from cd_provider.core.pod import PodState
 from cd_provider.core.workload import WorkloadState
+from cd_provider.triggers.answers import Answers
 from cd_provider.triggers.notes import ATTEMPT_STARTED, TRIPPED, read_trips
 from cd_provider.triggers.progress import Watch
 from cd_provider.triggers.scene import Scene
@@ -21,13 +23,16 @@ log = logging.getLogger(__name__)
 
 class Sight:
     """
-    Looks at cluster, router and gates.
+    Looks at cluster, router, gates, and what a person has answered.
 
+    :param answers: None where nobody is asked.
     :ivar last: the last look; None: there was none. :ivar blind_since: epoch s since when none succeeds.
     """
 
-    def __init__(self, scene: Scene, plan: CanaryPlan, watches: Sequence[Watch]) -> None:
-        self.scene, self.plan, self.watches = scene, plan, watches
+    def __init__(
+        self, scene: Scene, plan: CanaryPlan, watches: Sequence[Watch], answers: Answers | None = None
+    ) -> None:
+        self.scene, self.plan, self.watches, self.answers = scene, plan, watches, answers
         self.last: Situation | None = None
         self.blind_since: float | None = None
         self._ready_since: float | None = None
@@ -64,9 +69,15 @@ class Sight:
                 baseline=baseline,
                 trips=trips,
                 back_at=back_at,
+                answer=self.answer,
             ),
         )
         return self.last
+
+    @property
+    def answer(self) -> Answer:
+        """What a person has said so far."""
+        return self.answers.latest if self.answers else NOT_ANSWERED
 
     def stale(self) -> Situation | None:
         """Give the last look as it has aged, while nothing can be seen; None: all is seen, or nothing ever was."""

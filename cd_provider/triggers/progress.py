@@ -25,6 +25,7 @@ class Progress:
     line: str
     left_s: float | None = None
     findings: tuple[str, ...] = ()  # of each gate, once users are on the candidate
+    asks: bool = False  # it is a question, and somebody has to answer
 
 
 class Teller:
@@ -34,6 +35,7 @@ class Teller:
         self, plan: CanaryPlan, watches: Sequence[Watch], report: Callable[[Progress], None]
     ) -> None:
         self.plan, self.watches, self.report = plan, watches, report
+        self._asked = False
 
     def tell(
         self,
@@ -43,21 +45,26 @@ class Teller:
         *,
         step: int | None = None,
         news: bool = False,
+        asks: bool = False,
     ) -> None:
         """
         Report.
 
         :param step: when it is another than that of the last look. :param news: say it in the task's log, too.
+        :param asks: it is a question; said in the log when it is put.
         """
         if seen is None:
             return
         at = seen.step if step is None else step
         looked = [(watch.gate, watch.state) for watch in self.watches if seen.step_started is not None]
-        line, steps = "; ".join([reason, *(sentence(*one) for one in looked)]), self.plan.steps
-        if news:
+        said = [sentence(*one) for one in looked]
+        line, steps = "; ".join([reason, *(one for one in said if one not in reason)]), self.plan.steps
+        if news or (asks and not self._asked):
             log.info("%s%s", f"step {at + 1} of {len(steps)}: " if at >= 0 else "", line)
         findings = tuple(state.finding for _, state in looked)
-        self.report(Progress(at, len(steps), steps[at].weight if at >= 0 else 0, line, left_s, findings))
+        self._asked = asks
+        weight = steps[at].weight if at >= 0 else 0
+        self.report(Progress(at, len(steps), weight, line, left_s, findings, asks))
 
     def tell_stop(self, seen: Situation | None, stop: Stop) -> None:
         """Report that the candidate is being taken off, before it is."""

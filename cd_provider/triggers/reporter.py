@@ -57,4 +57,4 @@ class Reporter:
 
 def _stand(progress: Progress) -> tuple[object, ...]:
     """What people want to hear of at once when it changes; numbers and times change all the while."""
-    return progress.step, progress.weight, progress.findings
+    return progress.step, progress.weight, progress.findings, progress.asks

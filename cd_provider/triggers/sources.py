@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from cd_provider.core.before_after import BeforeAfter
 from cd_provider.core.gate import Gate
 from cd_provider.core.health_order import HealthGate
 from cd_provider.core.order import CanaryOrder
@@ -57,7 +56,6 @@ async def open_for(
             if isinstance(gate, Gate):
                 continue
             conn_id = gate.connection(prometheus=prometheus_conn_id, kubernetes=kubernetes_conn_id)
-            more = {"matchers": gate.matchers} if isinstance(gate, BeforeAfter) else {}
-            opened = open_counter_source(gate.source, conn_id, gate.counters(), **more)
+            opened = open_counter_source(gate.source, conn_id, gate.counters(), **gate.reading())
             counters[gate.name] = await stack.enter_async_context(opened)
         yield Sources(numbers, counters)

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from cd_provider.adapters.metrics import COUNTER_SOURCES, open_counter_source
-from cd_provider.core.access import DIRECT_PERMISSIONS, role
+from cd_provider.core.access import DIRECT_PERMISSIONS, GATEWAY_PERMISSIONS, role
 from cd_provider.core.judge.presets import DEMO, ENVOY, Preset, preset
 from cd_provider.core.judge.series import Follower, Notes, Series
 from cd_provider.core.judge.sides import Page, Reading, Sides
@@ -25,6 +25,7 @@ from cd_provider.core.ports import CounterSource
 from cd_provider.exceptions import ArgumentError, MetricsRefusedError
 from tests.fakes import FakeCounters
 from tests.stack.access import service_account
+from tests.stack.gateway_pod import gateway_pods
 from tests.stack.shop import deploy_shop, remove
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def world(stack: Stack, v1: str, bad_always: str) -> Iterator[World]:
         asked = time.time()
         stables = ask(*theirs.values(), count=GOOD)
         ask(*mine.values(), count=BAD)
-        rules = role(name, DIRECT_PERMISSIONS)["rules"]
+        rules = role(name, (*DIRECT_PERMISSIONS, *GATEWAY_PERMISSIONS))["rules"]
         lesser = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
         yield World(
             stack, sides, stables, asked,
@@ -77,6 +78,12 @@ def bad_always(stack: Stack) -> str:
     from tests.stack.images import push_shop
 
     return push_shop(stack, "bad-always", error_share=1.0)
+
+
+@pytest.fixture(scope="module")
+def gateways(world: World, v1: str) -> Iterator[str]:
+    with gateway_pods(world.stack, world.sides.namespace, v1) as where:
+        yield where
 
 
 def ask(address: str, *, count: int) -> int:
@@ -135,12 +142,14 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def opened(connect: Callable[..., None]) -> Opener:
     @asynccontextmanager
-    async def opened(kind: str, world: World, one: Preset = DEMO) -> AsyncIterator[CounterSource]:
+    async def opened(
+        kind: str, world: World, one: Preset = DEMO, **more: str
+    ) -> AsyncIterator[CounterSource]:
         if kind == "fake":
             yield fake(world)
             return
         connect(kind, world)
-        async with open_counter_source(kind, "counters", one) as source:
+        async with open_counter_source(kind, "counters", one, **more) as source:
             yield source
 
     return opened
@@ -262,9 +271,13 @@ async def test_without_the_right_the_verb_is_named(world: World, connect: Callab
     assert f"get on pods/proxy in namespace {world.sides.namespace}" in said
 
 
-async def test_what_users_saw_at_the_gateway_is_counted(world: World, opened: Opener) -> None:
+@pytest.mark.parametrize("kind", ["prometheus", "direct"])
+async def test_what_users_saw_at_the_gateway_is_counted(
+    world: World, opened: Opener, gateways: str, kind: str
+) -> None:
     """The route leads to stable alone; the stack's helper asked it before us, until the gateway knew the way."""
-    async with opened("prometheus", world, ENVOY) as source:
+    more = {"gateways": gateways} if kind == "direct" else {}
+    async with opened(kind, world, ENVOY, **more) as source:
         before = counted(await source.read(world.sides, since=world.asked - 60))
         headers = {"Host": f"{world.sides.namespace}.local"}
         async with httpx.AsyncClient(base_url=world.stack.gateway_url, trust_env=False) as users:
@@ -280,6 +293,17 @@ async def test_what_users_saw_at_the_gateway_is_counted(world: World, opened: Op
 
     assert seen["stable errors"] == before["stable errors"]
     assert seen["candidate requests"] == 0
+
+
+async def test_without_the_right_to_find_the_gateway_the_verb_is_named(
+    world: World, connect: Callable[..., None], gateways: str
+) -> None:
+    connect("direct", world, kubeconfig=world.lesser)
+    async with open_counter_source("direct", "counters", ENVOY, gateways=gateways) as source:
+        said = await source.probe(world.sides)
+
+    assert said is not None
+    assert f"list on pods in namespace {world.sides.namespace}" in said
 
 
 def test_an_unknown_source_is_an_error() -> None:

@@ -112,6 +112,19 @@ async def test_a_place_outlives_the_notifier(world: World) -> None:
     assert world.texts == [fallback(LATER)]
 
 
+async def test_what_has_to_be_heard_is_a_message_of_its_own_below_the_first(world: World) -> None:
+    """An edit tells nobody."""
+    async with world.notifier() as notifier:
+        thread = await notifier.send(MESSAGE)
+        await notifier.send(LATER, under=thread)
+
+    assert world.texts == [fallback(MESSAGE), fallback(LATER)]
+    if world.kind == "slack":
+        (first, second) = world.double.messages()
+        assert (second["thread_ts"], second["subtype"]) == (first["ts"], "thread_broadcast")
+        assert second["channel"] == first["channel"]
+
+
 async def test_two_releases_are_two_messages(world: World) -> None:
     async with world.notifier() as notifier:
         first = await notifier.send(MESSAGE)

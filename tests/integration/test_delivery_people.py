@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.airflow_runs import Delivery, Start, wait
 from tests.stack.images import push_shop
+from tests.stack.slack_double import SlackDouble
 
 if TYPE_CHECKING:
     from tests.stack import Stack
@@ -35,6 +36,31 @@ def test_a_tag_that_moved_while_people_thought_changes_nothing(start: Start, sta
 
     assert run.end() == "success"
     assert run.shop.images() == {asked}
+
+
+def test_a_question_that_somebody_answers_is_promoted_in_their_name(
+    start_unused: Start, slack: SlackDouble, v2: str
+) -> None:
+    run = start_unused(v2, dag_id="asking")
+    wait(lambda: questions(slack), "a question in Slack", timeout_s=240)
+    (asked,) = questions(slack)
+    assert "a person is asked whether it goes on all the same" in asked["text"]
+    assert "override" in str(asked["blocks"])
+    assert run.shop.weights()["shop-candidate"] == 10
+
+    word = {"by": "ada", "reason": "nobody shops at night"}
+    run.airflow.api().add_xcom("asking", run.run_id, "shop.canary", "override", word)
+
+    assert run.end() == "success"
+    assert run.shop.images() == {v2}
+    verdict = run.xcom("canary")
+    assert (verdict["kind"], verdict["by"], verdict["reason"]) == ("OVERRIDE", *word.values())
+    assert len(questions(slack)) == 1
+
+
+def questions(slack: SlackDouble) -> list[dict[str, Any]]:
+    """Give what was posted below a release's message."""
+    return [one for one in slack.messages() if one.get("thread_ts")]
 
 
 def answer(run: Delivery, choice: str) -> None:

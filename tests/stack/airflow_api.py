@@ -303,6 +303,11 @@ class AirflowApi:
                 return None
             raise
 
+    def add_xcom(self, dag_id: str, run_id: str, task_id: str, key: str, value: Any) -> None:
+        """Add one by hand, as the task's page offers it."""
+        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries"
+        self.call("POST", path, json={"key": key, "value": value, "map_index": -1})
+
     def task_log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int | None = None) -> str:
         """The log of one try (default: the newest) as text: event, then its other fields, one line each."""
         number = try_number or self.task_instance(dag_id, run_id, task_id)["try_number"]

@@ -109,6 +109,8 @@ class SlackWorkspace:
                 if args.get(key)
             },
         }
+        if args.get("thread_ts") and args.get("reply_broadcast"):
+            message["subtype"] = "thread_broadcast"
         self.messages.append(
             {"channel": channel["id"], "channel_name": channel["name"], "history": [], **message}
         )

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cd_provider.adapters.gateway_pages import GatewayPages
 from cd_provider.core.judge.exposition import is_openmetrics, lines, parse_line, split, type_of
+from cd_provider.core.judge.gateways import gateways_of
 from cd_provider.core.judge.presets import Preset, Ratio
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Page, Reading, Sides
@@ -56,7 +58,10 @@ class DirectCounters:
 
     :param client: of the cluster; it needs ``get pods/proxy`` in the namespaces of the pages.
     :param preset: which counters. Of a gateway's, the gateways' pages are read; else the pods' own.
+    :param gateways: where the gateway's pods are, needed for a gateway's counters: ``projectcontour/app=envoy``. It
+        takes ``list pods`` there, too.
     :param ratio: what counts as bad. :param timeout_s: seconds that one page may take.
+    :raises ArgumentError: a gateway's counters without ``gateways``, or the other way round.
 
     At most six pages of each side, or of the gateways, are read at once; one longer than 16 MiB, or with more than
     5,000 series of ours, is an error. What a line is about is worked out once, and then known by its text. A sample's
@@ -65,9 +70,18 @@ class DirectCounters:
     """
 
     def __init__(
-        self, client: ClusterClient, preset: Preset, *, ratio: Ratio = "errors", timeout_s: float = 1.0
+        self,
+        client: ClusterClient,
+        preset: Preset,
+        *,
+        gateways: str | None = None,
+        ratio: Ratio = "errors",
+        timeout_s: float = 1.0,
     ) -> None:
         self.client, self.preset, self.ratio, self.timeout_s = client, preset, ratio, timeout_s
+        self.gateways = gateways
+        where = gateways_of(preset, gateways)
+        self._gateways = GatewayPages(client, where, preset) if where else None
         self._misses: dict[str, int] = {}
         self._seen: set[Page] = set()
         self._sides: Sides | None = None
@@ -82,11 +96,13 @@ class DirectCounters:
         :raises MetricsUnavailableError: no page at all arrived within ``timeout_s``.
         :raises MetricsRefusedError: RBAC refuses; the message names verb and resource.
         """
-        pages = self._pages(sides)
+        pages = await self._pages(sides)
         if sides != self._sides:
             self._sides, self._known = sides, {}
         looks = await asyncio.gather(*(self._look(page, sides) for page in pages))
         self._seen.update(look.page for look in looks if look.series is not None)
+        if self._gateways and any(look.series is None for look in looks):
+            self._gateways.gone()
         late = [look for look in looks if look.late]
         if late and len(late) == len(looks):
             raise MetricsUnavailableError(f"no page of metrics arrived: {late[0].late}") from late[0].late
@@ -102,7 +118,7 @@ class DirectCounters:
     async def probe(self, sides: Sides) -> str | None:
         """Say what is missing: the right, a page, or stable's counters on it."""
         other = DirectCounters(
-            self.client, self.preset, timeout_s=self.timeout_s
+            self.client, self.preset, gateways=self.gateways, timeout_s=self.timeout_s
         )  # what it sees is not counted
         try:
             reading = await other.read(sides, since=0.0)
@@ -110,10 +126,10 @@ class DirectCounters:
             return str(err)
         return next((one for one in reading.missing if one.startswith("stable")), None)
 
-    def _pages(self, sides: Sides) -> Sequence[Page]:
+    async def _pages(self, sides: Sides) -> Sequence[Page]:
         """The gateways', or some of each side: always the same ones, so that counters go on."""
-        if self.preset.unit != "backend_pod":
-            return sorted(sides.gateways, key=lambda page: (page.namespace, page.pod))[:MAX_PAGES]
+        if self._gateways:
+            return (await self._gateways.find())[:MAX_PAGES]
         sorted_pods = (sorted(pods) for pods in (sides.candidate_pods, sides.stable_pods))
         return [sides.pages[pod] for pods in sorted_pods for pod in pods[:MAX_PAGES] if pod in sides.pages]
 
@@ -125,7 +141,7 @@ class DirectCounters:
             tuple(pod for pod in side if pod in pods) for side in (sides.candidate_pods, sides.stable_pods)
         )
         candidate, stable = ours
-        return replace(sides, candidate_pods=candidate, stable_pods=stable, pages={}, gateways=())
+        return replace(sides, candidate_pods=candidate, stable_pods=stable, pages={})
 
     async def _look(self, page: Page, sides: Sides) -> Look:
         path = f"/api/v1/namespaces/{page.namespace}/pods/{page.pod}:{page.port}/proxy{page.path}"

@@ -75,11 +75,16 @@ class SlackNotifier:
         self.call_s, self.patience_s, self.clock = call_s, patience_s, clock
 
     async def send(
-        self, message: ReleaseMessage, *, thread: Mapping[str, str] | None = None
+        self,
+        message: ReleaseMessage,
+        *,
+        thread: Mapping[str, str] | None = None,
+        under: Mapping[str, str] | None = None,
     ) -> Mapping[str, str]:
         """
         Post the message, or edit the one that ``thread`` names; a new one when that is gone.
 
+        :param under: post it as an answer to that one, shown in the channel as well: an edit tells nobody.
         :returns: ``{"channel": id, "ts": …}``, to be kept and given as ``thread`` next time.
         :raises NotifierUnavailableError: no answer in time, 429 beyond our patience, 5xx. A post whose answer
             was lost is not repeated: Slack would show it twice.
@@ -95,6 +100,8 @@ class SlackNotifier:
             if await self._call("chat.update", {**content, **where}, until=until, unless=GONE) is not None:
                 return where
         content |= {"channel": self.channel, "unfurl_links": False, "unfurl_media": False}
+        if under:
+            content |= {"channel": under["channel"], "thread_ts": under["ts"], "reply_broadcast": True}
         posted = await self._call("chat.postMessage", content, until=until)
         if posted is None or not (posted.get("channel") and posted.get("ts")):
             raise NotifierUnavailableError(f"{self.name}: it did not say where it put the message.")

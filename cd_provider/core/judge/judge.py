@@ -27,7 +27,8 @@ from cd_provider.core.judge.verdict import Judged, Kind
 from cd_provider.core.judge.view import scene
 
 SHAPE_S = 30.0  # how often the shape of the latencies is taken anew, always from what came before
-ENDS: tuple[Kind, ...] = ("FAIL", "INCONCLUSIVE", "NO_DATA")
+FINAL: tuple[Kind, ...] = ("FAIL",)
+ENDS: tuple[Kind, ...] = (*FINAL, "INCONCLUSIVE", "NO_DATA")
 
 
 class Judge:
@@ -70,7 +71,7 @@ class Judge:
         :raises ArgumentError: a count is no number, or below 0: there is no verdict about what cannot be.
         """
         check(tick)
-        if self.verdict is not None and self.verdict.kind in ENDS:
+        if self.verdict is not None and self.verdict.kind in (FINAL if self.settings.asks else ENDS):
             return None
         self._take_shape(tick)
         self.pods += [pod for pod in tick.candidate if pod not in self.pods]
@@ -106,7 +107,10 @@ class Judge:
             return self._judged("FAIL", at, lane)
         if self.verdict is not None and self.verdict.kind == "PASS":
             return None
-        at_end = at >= self.settings.max_s - 1e-9
+        asked = self.verdict is not None and self.verdict.kind in ENDS
+        at_end = (
+            at >= self.settings.max_s - 1e-9 and not asked
+        )  # once: what is more than enough later passes as ever
         if on_traffic and self._passes(at, at_end=at_end):
             return self._judged("PASS", at, "")
         return self._unclear(at) if at_end else None

@@ -67,6 +67,7 @@ class JudgeSettings:
     :param aside: metric that does not decide → the word with which people are told what it would have done.
     :param alone: where stable has no request at all, pass by the candidate's own share of errors.
     :param pods_only: where too few requests are the only thing that is missing at the end, pass.
+    :param asks: INCONCLUSIVE and NO_DATA are questions: it goes on judging until somebody answers.
     :param away_s: how long a candidate that tripped stays off traffic; what still comes back then is no second trip.
     """
 
@@ -89,6 +90,7 @@ class JudgeSettings:
     aside: Mapping[Metric, str] = field(default_factory=dict)
     alone: bool = False
     pods_only: bool = False
+    asks: bool = False
     away_s: float = AWAY_S
     cold_s: float = 60.0
     emergency: EmergencyLimits = field(default_factory=EmergencyLimits)

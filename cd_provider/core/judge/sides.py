@@ -36,7 +36,6 @@ class Sides:
     :param stable_pods: those of the old digest alone, so that nobody is compared with itself during a promotion.
     :param pages: pod → where its counters are, for reading without a metrics server.
     :param against: what people call the second side: ``stable``, or ``baseline``.
-    :param gateways: pages of the gateway's pods, in any namespace; for counters that the gateway keeps.
     :raises ArgumentError: the sides share a Service or a pod.
     """
 
@@ -46,7 +45,6 @@ class Sides:
     candidate_pods: tuple[str, ...] = ()
     stable_pods: tuple[str, ...] = ()
     pages: Mapping[str, Page] = field(default_factory=dict)
-    gateways: tuple[Page, ...] = ()
     against: str = "stable"
 
     def __post_init__(self) -> None:

@@ -70,6 +70,7 @@ strict = delivery(
 hurried = delivery("hurried", dag={"dagrun_timeout": timedelta(seconds=60)})
 small = delivery("small", verify={"max_size": "1K"})
 judged = delivery("judged", gates=[judge(preset="demo")], candidate_min=2)
+asking = delivery("asking", gates=[judge(preset="demo", on_inconclusive="ask", ask_s=120)], no_data_s=8)
 careful = delivery(
     "careful",
     smoke=smoke(health={"port": 8080, "path": "/healthz", "within_s": 20}),

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from cd_provider.adapters import gateway_pages
 from cd_provider.adapters.metrics import counters_direct
 from cd_provider.adapters.metrics.counters_direct import DirectCounters
 from cd_provider.core.judge.alignment import Aligner
@@ -17,7 +18,12 @@ from cd_provider.core.judge.counts import Counts, total
 from cd_provider.core.judge.exposition import Sample, parse_line, type_of
 from cd_provider.core.judge.presets import DEMO, ENVOY, Preset, preset
 from cd_provider.core.judge.sides import Page, Sides
-from cd_provider.exceptions import MetricQueryError, MetricsRefusedError, MetricsUnavailableError
+from cd_provider.exceptions import (
+    ArgumentError,
+    MetricQueryError,
+    MetricsRefusedError,
+    MetricsUnavailableError,
+)
 from cd_provider.hooks.cluster import ClusterLogin, load
 from cd_provider.hooks.cluster_client import ClusterClient
 from tests.unit.api_server import Answer, ApiServer, answers, hang_up, status
@@ -34,10 +40,13 @@ class Proxied(ApiServer):
     def __init__(self) -> None:
         super().__init__()
         self.pages: dict[str, str | Answer] = {}
+        self.listed: Answer | None = None  # of pods, where it is not simply those that have a page
         self.most, self._now = 0, 0
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
+        if request.path.endswith("/pods"):
+            return await self.listed(request) if self.listed else pod_list(*self.pages)
         pod = request.path.split("/")[6].partition(":")[0]
         self._now += 1
         self.most = max(self.most, self._now)
@@ -62,6 +71,21 @@ async def client(server: Proxied) -> AsyncIterator[ClusterClient]:
     login = ClusterLogin(kube_config=server.kubeconfig())
     async with ClusterClient(lambda: load(login, conn_id="k8s")) as client:
         yield client
+
+
+def at_the_gateway(client: ClusterClient) -> DirectCounters:
+    return DirectCounters(client, ENVOY, gateways="edge/app=envoy", timeout_s=30.0)
+
+
+def lists(server: Proxied) -> int:
+    """How often pods were listed."""
+    return sum(request.path.endswith("/pods") for request in server.requests)
+
+
+def pod_list(*names: str, phase: str = "Running", ends: bool = False) -> web.Response:
+    ending = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if ends else {}
+    items = [{"metadata": {"name": name, **ending}, "status": {"phase": phase}} for name in names]
+    return web.json_response({"kind": "PodList", "items": items})
 
 
 def shop(good: int, bad: int) -> str:
@@ -166,23 +190,100 @@ async def test_the_gateways_pages_are_read_and_only_ours_of_them(
     server: Proxied, client: ClusterClient
 ) -> None:
     names = ("web_shop_80", "web_shop-candidate_80", "web_other_80", "other_shop_80")
-    server.pages = {"e1": gateway(dict.fromkeys(names, 5)), "e2": gateway(dict.fromkeys(names, 7))}
-    sides = Sides(
-        "web", "shop-candidate", "shop", ("c1",), ("s1",), SIDES.pages,
-        tuple(Page("edge", pod, 8002, "/stats/prometheus") for pod in ("e2", "e1")),
-    )  # fmt: skip
-    more = replace(sides, gateways=tuple(Page("edge", f"e{number}", 8002) for number in range(9, 0, -1)))
-    reading = await patient(client, ENVOY).read(sides, since=0.0)
+    server.pages = {"e2": gateway(dict.fromkeys(names, 7)), "e1": gateway(dict.fromkeys(names, 5))}
+    reading = await at_the_gateway(client).read(SIDES, since=0.0)
 
     assert [(one.side, one.pod, one.samples[0][1]) for one in reading.series] == [
         ("stable", "e1", 5.0), ("candidate", "e1", 5.0), ("stable", "e2", 7.0), ("candidate", "e2", 7.0),
     ]  # fmt: skip
-    server.requests, asked = [], server.requests
-    await patient(client, ENVOY).read(more, since=0.0)
-    assert {request.path.split("/")[6] for request in server.requests} == {f"e{n}:8002" for n in range(1, 7)}
-    assert {request.path for request in asked} == {
+    assert not any(one for one in reading.missing if "_bucket" not in one)
+    assert sorted(request.path for request in server.requests[1:]) == [
         f"/api/v1/namespaces/edge/pods/{pod}:8002/proxy/stats/prometheus" for pod in ("e1", "e2")
-    }
+    ]
+    assert server.requests[0].path_qs == "/api/v1/namespaces/edge/pods?labelSelector=app%3Denvoy"
+
+
+async def test_at_most_six_gateways_are_read(server: Proxied, client: ClusterClient) -> None:
+    server.pages = {f"e{number}": gateway({"web_shop_80": 1}) for number in range(9, 0, -1)}
+    await at_the_gateway(client).read(SIDES, since=0.0)
+
+    pages = sorted(request.path.split("/")[6] for request in server.requests[1:])
+    assert pages == [f"e{number}:8002" for number in range(1, 7)]
+
+
+async def test_a_gateway_that_is_gone_is_looked_for_at_the_next_read(
+    server: Proxied, client: ClusterClient
+) -> None:
+    server.pages = {"e1": gateway({"web_shop_80": 5}), "e2": gateway({"web_shop_80": 7})}
+    source = at_the_gateway(client)
+    for _ in range(3):
+        await source.read(SIDES, since=0.0)
+    assert lists(server) == 1
+
+    del server.pages["e1"]
+    server.pages["e3"] = gateway({"web_shop_80": 100})
+    assert [one.pod for one in (await source.read(SIDES, since=0.0)).series] == ["e2"]
+    (_, newer) = (await source.read(SIDES, since=0.0)).series
+
+    assert (newer.pod, newer.old) == ("e3", True)  # what it has counted before is nobody's news
+    assert lists(server) == 2
+
+
+async def test_through_an_outage_the_gateways_that_are_known_are_read(
+    server: Proxied, client: ClusterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_pages, "FRESH_S", 0.0)
+    server.pages = {"e1": gateway({"web_shop_80": 5})}
+    source = at_the_gateway(client)
+    await source.read(SIDES, since=0.0)
+    server.listed = answers(503, "not now")
+
+    assert [one.pod for one in (await source.read(SIDES, since=0.0)).series] == ["e1"]
+    with pytest.raises(MetricsUnavailableError, match=r"gateway edge/app=envoy: .*not now"):
+        await at_the_gateway(client).read(SIDES, since=0.0)
+
+
+@pytest.mark.parametrize(
+    ("listed", "error", "told"),
+    [
+        pytest.param(answers(403, 'pods is forbidden: cannot list resource "pods"'), MetricsRefusedError,
+                     "the RBAC verb list on pods in namespace edge", id="no right"),
+        pytest.param(lambda _: pod_list(), MetricQueryError, "no pod with these labels runs in", id="none"),
+        pytest.param(lambda _: pod_list("e1", phase="Pending"), MetricQueryError, "no pod with these", id="starts"),
+        pytest.param(lambda _: pod_list("e1", ends=True), MetricQueryError, "no pod with these", id="ends"),
+    ],
+)  # fmt: skip
+async def test_gateways_that_cannot_be_found_are_named(
+    server: Proxied, client: ClusterClient, listed: Answer, error: type[Exception], told: str
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        found = listed(request)
+        return found if isinstance(found, web.StreamResponse) else await found
+
+    server.listed = answer
+    source = at_the_gateway(client)
+
+    with pytest.raises(error, match=told):
+        await source.read(SIDES, since=0.0)
+    assert told in str(await source.probe(SIDES))
+
+
+@pytest.mark.parametrize(
+    ("one", "gateways", "told"),
+    [
+        (ENVOY, None, "nothing said; preset envoy counts in the gateway"),
+        (DEMO, "edge/app=envoy", "saw 'edge/app=envoy', but preset demo counts in the pods themselves"),
+        (ENVOY, "app=envoy", "saw 'app=envoy', expected the namespace and labels"),
+        (ENVOY, "edge/envoy", "saw 'edge/envoy', expected the namespace and labels"),
+        (ENVOY, "edge/", "saw 'edge/', expected the namespace and labels"),
+        (ENVOY, "edge/app=envoy,", "saw 'edge/app=envoy,', expected"),
+    ],
+)
+def test_a_gateways_counters_need_to_know_where_it_is(
+    client: ClusterClient, one: Preset, gateways: str | None, told: str
+) -> None:
+    with pytest.raises(ArgumentError, match=told):
+        DirectCounters(client, one, gateways=gateways)
 
 
 async def test_at_most_six_pods_of_a_side_are_read_and_always_the_same(
@@ -367,7 +468,8 @@ async def test_the_plan_hears_in_a_sentence_what_is_missing(server: Proxied, cli
 
     server.pages["s1"] = answers(403, 'cannot get resource "pods/proxy"')
     assert "get on pods/proxy" in str(await source.probe(stable))
-    assert "none is known" in str(await patient(client, ENVOY).probe(stable))
+    server.pages = {"e1": gateway({"web_other_80": 5})}
+    assert "stable shop: no envoy_cluster_upstream_rq" in str(await at_the_gateway(client).probe(stable))
 
 
 async def test_a_line_is_parsed_once_and_a_metrics_kind_looked_up_once_a_page(

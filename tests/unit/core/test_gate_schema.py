@@ -26,11 +26,13 @@ BASES = {
         every_s=2,
     ),
     "custom": judge(preset="custom", options=CUSTOM),
+    "gateway": judge(preset="envoy", source="direct", gateways="edge/app=envoy"),
+    "asking": judge(preset="istio", on_inconclusive="ask", ask_s="10m"),
     "promql": promql("errors", query="bad{s='$candidate'} / all{s='$candidate'}", max=0.5, min_requests=10),
 }
 ODD: tuple[Any, ...] = (
     None, True, "", " ", "many", -1, 0, 0.5, 7, 1e9, "1.5", " 2 ", "1e3", "5m", "1h30m", "5x", [], {}, {"x": 1},
-    "custom", "observe", "dry_run", CUSTOM,
+    "custom", "observe", "dry_run", CUSTOM, "direct", "ask", "demo", "edge/app=envoy", "edge/",
 )  # fmt: skip
 VALIDATORS = {"judge": Draft202012Validator(judge_schema()), "promql": Draft202012Validator(promql_schema())}
 
@@ -82,7 +84,7 @@ TOGETHER = (
 
 def ranged(why: str, value: Any) -> bool:
     """Say whether it was the size of a number that is written as a text."""
-    return isinstance(value, str) and "saw never_above" in why
+    return isinstance(value, str) and ("saw never_above" in why or "ask_s: saw" in why)
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -119,7 +121,7 @@ def test_a_word_is_one_of_some(key: str, word: str) -> None:
     assert fits(gate) == (not read(gate)) == (word in WORDS[key])
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["every_s", "min_s"]))
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["every_s", "min_s", "ask_s"]))
 def test_a_number_is_in_its_range(value: float, key: str) -> None:
     gate = {**BASES["judge"], key: value}
 

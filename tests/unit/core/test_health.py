@@ -201,6 +201,9 @@ def order(*gates: Any, **more: Any) -> HealthOrder:
         pytest.param(
             JUDGE, {"until": BEGAN + 200}, "passes nothing before 300 s", id="too short for a judge"
         ),
+        pytest.param(
+            judge(preset="demo", on_inconclusive="ask"), {}, "saw 'ask', but this sensor", id="nobody to ask"
+        ),
         pytest.param(BOUND, {"stable_pods": "shop-["}, "stable_pods: saw 'shop-\\['", id="no pattern"),
     ],
 )

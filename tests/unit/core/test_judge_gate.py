@@ -35,6 +35,14 @@ def test_what_is_not_given_is_as_usual() -> None:
     assert JudgeGate.parse(judge(preset="demo", source="direct")).every_s == 1.0
 
 
+def test_a_gateway_that_is_read_directly_is_named() -> None:
+    gate = JudgeGate.parse(judge(preset="envoy", source="direct", gateways="edge/app=envoy,tier=1"))
+
+    assert gate.reading() == {"gateways": "edge/app=envoy,tier=1"}
+    assert JudgeGate.parse(gate.as_dict()) == gate
+    assert JudgeGate.parse(judge(preset="envoy")).reading() == {}
+
+
 @pytest.mark.parametrize("word", sorted(SENSITIVITY))
 def test_a_word_stands_for_the_chance_to_be_wrong(word: str) -> None:
     settings = JudgeGate.parse(judge(preset="demo", sensitivity=word)).settings(max_s=1800.0)
@@ -85,6 +93,13 @@ def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str
         ({"preset": "nginx"}, "preset: saw 'nginx'"),
         ({"source": "graphite"}, "source: saw 'graphite', expected one of prometheus, direct"),
         ({"baseline": "old"}, "baseline: saw 'old', expected one of stable, fresh"),
+        ({"gateways": "edge/app=envoy"}, "gateways: saw 'edge/app=envoy', but source is 'prometheus'"),
+        (
+            {"source": "direct", "gateways": "edge/app=envoy"},
+            "gate 'judge', gateways: saw 'edge/app=envoy', but preset demo counts in the pods",
+        ),
+        ({"source": "direct", "preset": "envoy"}, "gate 'judge', gateways: nothing said; preset envoy"),
+        ({"source": "direct", "preset": "envoy", "gateways": "edge"}, "gateways: saw 'edge', expected"),
         ({"sensitivity": "wild"}, "sensitivity: saw 'wild', expected one of calm, normal, keen"),
         ({"mode": "maybe"}, "mode: saw 'maybe'"),
         ({"on_trip": "shrug"}, "on_trip: saw 'shrug'"),
@@ -105,6 +120,9 @@ def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str
             "gate 'judge' cannot fail: errors are adv",
         ),
         ({"first_release": "ask"}, "first_release: saw 'ask', expected one of refuse, pods_and_floor"),
+        ({"on_inconclusive": "shrug"}, "on_inconclusive: saw 'shrug', expected one of hold_then_abort, ask"),
+        ({"ask_s": 600}, "ask_s: nobody is asked; say on_inconclusive='ask'"),
+        ({"on_inconclusive": "ask", "ask_s": 59}, "ask_s: saw 59, expected seconds"),
         ({"low_traffic": "probe"}, "low_traffic: saw 'probe', expected one of refuse, pods_only"),
         ({"shadow": "argo"}, "shadow: saw 'argo', expected one of none, kayenta"),
         ({"options": 3}, "options: saw 3, expected a mapping"),
@@ -131,6 +149,26 @@ def test_one_that_cannot_decide_in_time_is_refused(max_s: float, late: bool) -> 
     gates = parse_gates([judge(preset="demo")])
 
     assert bool(late_judges(gates, max_s)) is late
+
+
+@pytest.mark.parametrize(("max_s", "late"), [(899.0, True), (900.0, False)])
+def test_the_time_for_asking_is_kept(max_s: float, late: bool) -> None:
+    gates = parse_gates([judge(preset="demo", on_inconclusive="ask", ask_s="10m")])
+
+    found = late_judges(gates, max_s)
+
+    assert bool(found) is late
+    assert all("600 s are kept for asking a person" in one and "give it 900 s" in one for one in found)
+
+
+def test_a_gate_that_asks_says_so_and_any_other_is_told_as_ever() -> None:
+    asking = JudgeGate.parse(judge(preset="demo", on_inconclusive="ask"))
+    plain = JudgeGate.parse(judge(preset="demo"))
+
+    assert (asking.asking_s, asking.settings(max_s=900.0).asks) == (900.0, True)
+    assert (plain.asking_s, plain.settings(max_s=900.0).asks) == (0.0, False)
+    assert JudgeGate.parse(asking.as_dict()) == asking
+    assert not {"ask_s", "on_inconclusive", "gateways"} & set(plain.as_dict())
 
 
 def test_a_baseline_that_is_not_asked_for_is_not_named() -> None:

@@ -122,6 +122,16 @@ async def test_too_little_traffic_is_a_hint_where_the_pods_are_enough(world: Wor
     assert hint.endswith("pass by its pods alone (low_traffic)")
 
 
+@pytest.mark.parametrize("per_second", [None, 0.0, 0.5])
+async def test_what_cannot_be_judged_is_a_hint_where_a_person_will_be_asked(
+    world: World, per_second: float | None
+) -> None:
+    (hint,) = await planned(world, per_second, on_inconclusive="ask")
+
+    assert hint.endswith("a person will be asked (on_inconclusive)")
+    assert ("that count by max_s less ask_s (900 s)" in hint) is (per_second == 0.5)
+
+
 async def test_a_stable_without_requests_is_refused(world: World) -> None:
     with pytest.raises(
         PlanError, match="stable had no request in the last 30 minutes, so that there is nothing to"

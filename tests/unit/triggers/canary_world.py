@@ -18,6 +18,7 @@ from cd_provider.core.order import gates_hash
 from cd_provider.core.release import Release
 from cd_provider.core.traffic import parse_steps
 from cd_provider.core.workload import WorkloadRef
+from cd_provider.triggers.answers import Read
 from cd_provider.triggers.canary_loop import CanaryLoop
 from cd_provider.triggers.progress import Progress
 from cd_provider.triggers.promote_loop import PromoteLoop, Promotion
@@ -106,7 +107,7 @@ class World:
             lease=lease,
         )
 
-    def loop(self, *, attempt: int = 1) -> CanaryLoop:
+    def loop(self, *, attempt: int = 1, read_answer: Read | None = None) -> CanaryLoop:
         """Give one attempt of the canary."""
         session = self.session(fresh=self.plan.fresh)
         scene = replace(session.scene(V2), guard=self.check, clock=self.clock)
@@ -119,6 +120,7 @@ class World:
             gates_hash=gates_hash(self.plan.gates),
             watches=watches,
             report=self.reports.append,
+            read_answer=read_answer,
         )
 
     def promotion(self, **session: bool) -> PromoteLoop:

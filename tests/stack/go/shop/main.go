@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
@@ -22,6 +24,7 @@ type shop struct {
 	errorShare   atomic.Value // float64
 	ready        atomic.Bool
 	metrics      *metrics
+	gateway      *url.URL // whose page of metrics is shown besides; nil: nobody's
 }
 
 func (s *shop) page(w http.ResponseWriter, _ *http.Request) {
@@ -62,6 +65,9 @@ func (s *shop) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics.page)
 	mux.HandleFunc("POST /admin/error-share", s.changeErrorShare)
+	if s.gateway != nil {
+		mux.Handle("GET /stats/prometheus", httputil.NewSingleHostReverseProxy(s.gateway))
+	}
 	return mux
 }
 
@@ -93,6 +99,7 @@ func main() {
 	crashAfter := flag.Float64("crash-after-s", float("CRASH_AFTER_S", 0), "seconds until it does")
 	readyAfter := flag.Float64("ready-after-s", float("READY_AFTER_S", 0), "seconds until /healthz says ok")
 	drain := flag.Float64("drain-s", float("DRAIN_S", 2), "seconds served after SIGTERM")
+	gateway := flag.String("gateway", text("GATEWAY", ""), "address whose /stats/prometheus is shown as ours")
 	port := flag.Int("port", number("PORT", 8080), "where to listen")
 	flag.Parse()
 
@@ -104,6 +111,11 @@ func main() {
 		fail(err)
 	}
 	s.errorShare.Store(parsed)
+	if *gateway != "" {
+		if s.gateway, err = url.Parse(*gateway); err != nil {
+			fail(err)
+		}
+	}
 	time.AfterFunc(seconds(*readyAfter), func() { s.ready.Store(true) })
 	if *crash {
 		time.AfterFunc(seconds(*crashAfter), func() { fail(fmt.Errorf("crashed, as ordered by CRASH")) })

@@ -170,6 +170,31 @@ def test_at_the_end_there_is_always_a_verdict(requests: float, expected: str) ->
     assert found[0].at <= 600.0
 
 
+ASKS = replace(SHORT, asks=True)
+
+
+@pytest.mark.parametrize(
+    ("after", "then"),
+    [
+        pytest.param(ticks([(0, 0, 0, 0)] * 60, requests=600.0), ["PASS"], id="enough comes later"),
+        pytest.param(ticks([(0, 0, 0, 0)] * 10, requests=1.0), [], id="nothing new"),
+        pytest.param(
+            ticks([(30, 30, 0, 0)] * 2), ["TRIP", "INCONCLUSIVE"], id="many errors, and asked again"
+        ),
+        pytest.param(ticks([(1, 1, 0, 0)] * 40), ["FAIL"], id="worse, for long"),
+    ],
+)
+def test_a_question_is_put_once_and_the_judging_goes_on(after: list[Tick], then: list[str]) -> None:
+    before = ticks([(0, 0, 0, 0)] * 20, requests=1.0)
+    last = before[-1].at
+    seen = [*before, *(replace(one, at=one.at + last) for one in after)]
+
+    kinds = [one.kind for one in verdicts(seen, ASKS, KNOWN)]
+
+    assert kinds == ["INCONCLUSIVE", *then]
+    assert [one.kind for one in verdicts(seen, SHORT, KNOWN)] == ["INCONCLUSIVE"]
+
+
 def test_where_pods_of_one_version_differ_by_too_much_no_number_of_requests_is_named() -> None:
     apart = replace(KNOWN, scores_differ=(1.0,) * 3)
 
