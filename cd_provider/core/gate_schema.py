@@ -38,6 +38,7 @@ def judge_schema() -> Schema:
         {"if": _is("preset", "custom"), "then": options, "else": none},
         {"if": _is("on_inconclusive", "ask"), "else": _only_null("ask_s")},
         {"if": _is("source", "direct"), "else": _only_null("gateways")},
+        {"if": _is("low_traffic", "probe"), "then": _needs("probe"), "else": _only_null("probe")},
         *_gateways(),
     ]
     return {**_gate(JudgeGate), "allOf": rules}
@@ -57,6 +58,10 @@ def _gateways() -> list[Schema]:
 
 def _is(key: str, *words: str) -> Schema:
     return {"properties": {key: {"enum": list(words)}}, "required": [key]}
+
+
+def _needs(key: str) -> Schema:
+    return {"properties": {key: {"not": {"type": "null"}}}, "required": [key]}
 
 
 def _only_null(key: str) -> Schema:
@@ -105,19 +110,18 @@ def _value(name: str, hint: Any, limits: Mapping[str, Any]) -> Schema:
         return {"enum": list(ENUMS[name])}
     (kind,) = [kind for kind in get_args(hint) if kind is not type(None)][:1] or [hint]
     if is_dataclass(kind) and isinstance(kind, type):
-        bounds = _object(kind)
-        return {
-            **bounds,
-            "properties": {key: _or_null(one) for key, one in bounds["properties"].items()},
-            "required": [],
-        }
+        whole = _object(kind)
+        needed = [] if name in ("errors", "latency") else whole["required"]
+        values = whole["properties"].items()
+        every = {key: one if key in needed else _or_null(one) for key, one in values}
+        return {**whole, "properties": every, "required": needed}
     if name == "options":
         keys = {one.name: True for one in fields(Preset)}
         return {"type": "object", "properties": keys, "additionalProperties": False}
     if name == "gateways":
         return {"type": "string", "pattern": f"^{FORM.pattern}$"}
     if kind is str:
-        return {"type": "string", "pattern": r"\S"}
+        return {"type": "string", "pattern": r"\S", **limits}
     texts = [NUMBER, DURATION] if name.endswith("_s") else [NUMBER]
     return {"anyOf": [{"type": "number", **limits}, *({"type": "string", "pattern": one} for one in texts)]}
 

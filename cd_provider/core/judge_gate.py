@@ -7,6 +7,7 @@ Kept as plain JSON (``judge(…)`` makes it), read into a :class:`JudgeGate` at 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cd_provider.core.gate_head import gate_name
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
 from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
+from cd_provider.core.probe import Probe
 from cd_provider.core.units import MODES, seconds, word
 from cd_provider.exceptions import ArgumentError
 
@@ -27,7 +29,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "mode": MODES,
     "on_trip": ("retry_once", "fail"),
     "first_release": ("refuse", "pods_and_floor"),
-    "low_traffic": ("refuse", "pods_only"),
+    "low_traffic": ("refuse", "pods_only", "probe"),
     "on_inconclusive": ("hold_then_abort", "ask"),
     "shadow": ("none", "kayenta"),
     "baseline": ("stable", "fresh"),
@@ -50,6 +52,7 @@ def judge(
     on_trip: str = "retry_once",
     first_release: str = "refuse",
     low_traffic: str = "refuse",
+    probe: Mapping[str, Any] | None = None,
     on_inconclusive: str = "hold_then_abort",
     ask_s: float | str | None = None,
     shadow: str = "none",
@@ -83,7 +86,9 @@ def judge(
     :param first_release: stable has no requests to compare with: ``refuse``, by plan, and by a canary that meets it at
         its end; ``pods_and_floor``: pass by the pods' health and the candidate's own share of errors.
     :param low_traffic: there will be too few requests by ``max_s``: ``refuse``, by plan; ``pods_only``: watch it until
-        then, and pass when nothing else is missing.
+        then, and pass when nothing else is missing; ``probe``: send some of our own, to both sides alike.
+    :param probe: what those are: ``{"path": "/", "per_second": 2, "port": 8080}``, the second number to each side, at
+        most 20, and the port the one of the pods' metrics unless given; needs ``get`` on ``pods/proxy``.
     :param on_inconclusive: it cannot decide in time, or hears nothing for ``no_data_s``: ``hold_then_abort`` takes the
         candidate off traffic; ``ask`` asks a person first, who answers in Airflow, and goes on watching meanwhile.
     :param ask_s: seconds that the person has, of those up to ``max_s``; default: 15 minutes.
@@ -99,6 +104,7 @@ def judge(
         "sensitivity": sensitivity,
         "errors": dict(errors) if errors else None, "latency": dict(latency) if latency else None, "mode": mode,
         "on_trip": on_trip, "first_release": first_release, "low_traffic": low_traffic, "shadow": shadow,
+        "probe": dict(probe) if probe else None,
         "on_inconclusive": on_inconclusive if on_inconclusive != "hold_then_abort" else None, "ask_s": ask_s,
         "min_s": min_s, "baseline": baseline if baseline != "stable" else None,
         "every_s": every_s, "options": dict(options) if options else None,
@@ -121,6 +127,7 @@ class JudgeGate:
     on_trip: str = "retry_once"
     first_release: str = "refuse"
     low_traffic: str = "refuse"
+    probe: Probe | None = None
     on_inconclusive: str = "hold_then_abort"
     ask_s: float = field(default=ASK_S, metadata={"minimum": LEAST_ASK_S})
     shadow: str = "none"
@@ -156,6 +163,7 @@ class JudgeGate:
             min_s=time("min_s", None),
             every_s=time("every_s", EVERY_S[words["source"]], LEAST_EVERY_S),
             ask_s=time("ask_s", ASK_S, LEAST_ASK_S),
+            probe=Probe.parse(value["probe"], where=f"{where}, probe") if "probe" in value else None,
             options=_mapping(value.get("options"), where),
             **words,
         )
@@ -165,6 +173,7 @@ class JudgeGate:
             )
         gate._check_roles()
         gate._check_gateways()
+        gate._check_probe()
         return gate
 
     def _check_roles(self) -> None:
@@ -184,6 +193,28 @@ class JudgeGate:
             raise ArgumentError(
                 f"{where}: saw {self.gateways!r}, but source is {self.source!r}, which needs none; say "
                 "source='direct', or leave it out."
+            )
+
+    def _check_probe(self) -> None:
+        from cd_provider.core.judge.presets import PROBES
+
+        where, known = f"gate {self.name!r}, probe", self.counters()
+        if (self.low_traffic == "probe") != (self.probe is not None):
+            raise ArgumentError(
+                f"{where}: saw {self.probe and asdict(self.probe)} with low_traffic {self.low_traffic!r}, expected "
+                "low_traffic='probe' with a path, such as probe={'path': '/'}, or neither."
+            )
+        if self.probe is None:
+            return
+        if known.unit != "backend_pod":
+            raise ArgumentError(
+                f"{where}: preset {known.name} counts in the gateway, where requests to one side alone cannot be sent; "
+                "take a preset that counts in the pods."
+            )
+        if known.path and re.fullmatch(PROBES, self.probe.path.partition("?")[0]):
+            raise ArgumentError(
+                f"{where}, path: saw {self.probe.path!r}, which preset {known.name} leaves out of what it counts; name "
+                "one that users ask for."
             )
 
     def reading(self) -> dict[str, Any]:

@@ -53,9 +53,24 @@ async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> s
             if fault.startswith("stable") and (how := _without_baseline(gate, asked)):
                 return f"{fault} {NO_BASELINE}: {how}"
             raise _fault(asked, f"gate {gate.name!r} (preset {gate.preset}, {gate.source}): {fault}")
+        await _check_probe(gate, asked, sides)
         if gate.source == "direct" or not gate.enforced or not asked.steps or asked.max_s is None:
             return ""  # pages have no past; what only observes refuses nothing
         return _check_traffic(gate, asked, await _past(source, sides, known.unit))
+
+
+async def _check_probe(gate: JudgeGate, asked: Asked, sides: Sides) -> None:
+    """Ask one of stable's pods what will be asked again and again."""
+    if gate.probe is None or asked.target is None or not sides.stable_pods:
+        return
+    from cd_provider.adapters.prober import open_prober
+
+    opened = open_prober(asked.target.kubernetes_conn_id, gate.probe, gate.counters(), sides)
+    async with opened as prober:
+        try:
+            await prober.once(sides.namespace, sides.stable_pods[0])
+        except CdProviderError as err:
+            raise _fault(asked, f"gate {gate.name!r}, probe: stable does not answer it: {err}") from err
 
 
 async def _past(source: CounterSource, sides: Sides, unit: Unit) -> tuple[Past, float] | None:
@@ -80,13 +95,14 @@ def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | No
     past, past_s = known
     if past_s < LEAST_S:
         return ""  # too short to tell
-    if not past.requests:
+    probes = gate.probe.per_second if gate.probe else 0.0
+    if not (past.requests or probes):
         return _no_baseline(gate, asked, past_s)
     max_s = asked.max_s - gate.asking_s
-    ahead = forecast(past, past_s, asked.steps, gate.settings(max_s=max_s), max_s=max_s)
+    ahead = forecast(past, past_s, asked.steps, gate.settings(max_s=max_s), max_s=max_s, probes=probes)
     if ahead is None or ahead.enough:
         return ""
-    said = _few(ahead, max_s, "max_s less ask_s" if gate.asks else "max_s")
+    said = _few(ahead, gate, max_s)
     if asked.override:
         return f"{said}; {TAKEN_ON}"
     if gate.asks:
@@ -96,7 +112,8 @@ def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | No
     raise _fault(
         asked,
         f"gate {gate.name!r} cannot pass: {said}. Give the steps more weight, max_s more time, or say "
-        "low_traffic='pods_only' to pass by the pods alone, or on_inconclusive='ask' to ask a person.",
+        "low_traffic='pods_only' to pass by the pods alone or 'probe' to send requests of our own, or "
+        "on_inconclusive='ask' to ask a person.",
     )
 
 
@@ -120,10 +137,12 @@ def _without_baseline(gate: JudgeGate, asked: Asked) -> str:
     return ASKED if gate.asks else ""
 
 
-def _few(ahead: Forecast, max_s: float, called: str) -> str:
+def _few(ahead: Forecast, gate: JudgeGate, max_s: float) -> str:
+    until = "max_s less ask_s" if gate.asks else "max_s"
+    ours = f" and {gate.probe.per_second:g} of our own to each side" if gate.probe else ""
     return (
-        f"at {ahead.per_second:.2g} requests a second, as in the last hour, the candidate has about "
-        f"{ahead.expected:,.0f} that count by {called} ({max_s:g} s), and it takes {ahead.needed:,.0f} at least"
+        f"at {ahead.per_second:.2g} requests a second, as in the last hour{ours}, the candidate has about "
+        f"{ahead.expected:,.0f} that count by {until} ({max_s:g} s), and it takes {ahead.needed:,.0f} at least"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.ports import CounterSource
 from cd_provider.exceptions import CdProviderError, MetricsUnavailableError
 
+Probing = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
+
 log = logging.getLogger(__name__)
 HISTORY_S = 3600.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
@@ -46,6 +48,7 @@ class JudgeWatch:
         on, where that is somebody else: a baseline as young as the candidate has none. :param clock: epoch seconds.
     :param wake: set after every look, so that the loop need not wait for its own tick.
     :param max_s: how long the canary may last from now on.
+    :param probing: sends requests of our own while it is told that they are wanted; None: there are none.
     :param about: whose record is kept, see :class:`~cd_provider.core.judge.record.Record`; None: none is kept.
     """
 
@@ -60,9 +63,10 @@ class JudgeWatch:
         max_s: float,
         about: Mapping[str, Any] | None = None,
         usual: Callable[[], Sides] | None = None,
+        probing: Probing | None = None,
     ) -> None:
         self.gate, self.source, self.sides, self.clock, self.wake = gate, source, sides, clock, wake
-        self.usual = usual or sides
+        self.usual, self.probing = usual or sides, probing
         self.settings = gate.settings(max_s=max_s - gate.asking_s)
         self._until = clock() + max_s
         self.state = GateState.opened(at=clock())
@@ -97,6 +101,18 @@ class JudgeWatch:
 
     async def run(self) -> None:
         """Read and judge every ``gate.every_s`` seconds until cancelled."""
+        probing = asyncio.create_task(self.probing(self.exposed)) if self.probing else None
+        try:
+            await self._watch()
+        finally:
+            if probing:
+                probing.cancel()
+
+    def exposed(self) -> bool:
+        """Whether the candidate has users, as far as is known here: the first came, and it is not away after a trip."""
+        return self.began_at is not None and not (self.judge and _excused(self.judge))
+
+    async def _watch(self) -> None:
         while True:
             asked = self.clock()
             if self.began_at is not None:

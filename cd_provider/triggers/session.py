@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.canary import CanaryPlan
@@ -21,7 +22,7 @@ from cd_provider.core.template import is_side
 from cd_provider.core.workload import WorkloadRef, WorkloadState
 from cd_provider.exceptions import ClusterNotFoundError, ClusterRefusedError
 from cd_provider.triggers.gate_watch import GateWatch
-from cd_provider.triggers.judge_watch import JudgeWatch
+from cd_provider.triggers.judge_watch import JudgeWatch, Probing
 from cd_provider.triggers.progress import Watch
 from cd_provider.triggers.scene import Scene
 from cd_provider.triggers.sources import Sources
@@ -84,8 +85,17 @@ class Session:
         return JudgeWatch(
             gate, sources.counters[gate.name], sides=lambda: self.sides(gate, plan.digests), clock=scene.clock,
             wake=scene.wake, max_s=plan.deadline - scene.clock(), about=about,
-            usual=lambda: self.beside_stable(gate, plan.digests),
+            usual=lambda: self.beside_stable(gate, plan.digests), probing=self._probing(gate, plan),
         )  # fmt: skip
+
+    def _probing(self, gate: JudgeGate, plan: CanaryPlan) -> Probing | None:
+        """Give what sends a gate's own requests; None where it asks for none."""
+        if gate.probe is None:
+            return None
+        from cd_provider.adapters.prober import Prober
+
+        sides = partial(self.sides, gate, plan.digests)
+        return Prober(self.client, gate.probe, gate.counters(), sides=sides).run
 
     def sides(self, gate: JudgeGate, asked: Collection[str]) -> Sides:
         """Say who is compared now: the candidate's pods with stable's or with the baseline's, as the gate asks."""

@@ -90,6 +90,23 @@ async def test_pods_own_pages_stop_a_bad_candidate_without_a_metrics_server(
     assert load.record().last_seen("bad") <= event["off_at"] + 1
 
 
+async def test_requests_of_our_own_show_what_no_user_has_met_yet(direct_shop: Shop, bad: str) -> None:
+    probed = judge(
+        preset="demo",
+        source="direct",
+        on_trip="fail",
+        low_traffic="probe",
+        probe={"path": "/", "per_second": 10},
+    )
+    order = direct_shop.order(bad, steps=[(10, 60)], gates=gates(probed), candidate_min=2)
+
+    event = await run_order(order)
+
+    assert event["kind"] == "FAIL"
+    assert "judge: FAIL" in event["line"] or "judge: TRIP" in event["line"]
+    assert direct_shop.weights()["shop-candidate"] == 0
+
+
 async def test_a_judge_that_may_not_read_is_silence_and_silence_is_no_pass(
     shop: Shop, load: Load, v2: str
 ) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cd_provider.adapters.gateway_pages import GatewayPages
+from cd_provider.adapters.pod_proxy import may_not, proxy_path
 from cd_provider.core.judge.exposition import is_openmetrics, lines, parse_line, split, type_of
 from cd_provider.core.judge.gateways import gateways_of
 from cd_provider.core.judge.presets import Preset, Ratio
@@ -144,7 +145,7 @@ class DirectCounters:
         return replace(sides, candidate_pods=candidate, stable_pods=stable, pages={})
 
     async def _look(self, page: Page, sides: Sides) -> Look:
-        path = f"/api/v1/namespaces/{page.namespace}/pods/{page.pod}:{page.port}/proxy{page.path}"
+        path = proxy_path(page.namespace, page.pod, page.port, page.path)
         try:
             async with asyncio.timeout(self.timeout_s):
                 at, text = await self.client.page(path, accept=ACCEPT, max_bytes=MAX_BYTES)
@@ -159,11 +160,10 @@ class DirectCounters:
         return Look(page, tuple(self._series(page, at, text, sides)))
 
     def _refused(self, page: Page, err: CdProviderError) -> Look:
-        """Tell the API server's own no from the pod's, which comes through it with the same status."""
         said = str(err)
         if isinstance(err, ClusterNotFoundError) and f'pods "{page.pod}" not found' in said:
             return Look(page)
-        if isinstance(err, ClusterForbiddenError) and "pods/proxy" in said.partition("answered")[2]:
+        if may_not(err):
             raise MetricsRefusedError(
                 f"{_name(page)}: reading it needs the RBAC verb get on pods/proxy in namespace {page.namespace}; grant "
                 f"it, or read from Prometheus. {said}"

@@ -38,18 +38,27 @@ class Forecast:
 
 
 def forecast(
-    past: Past, past_s: float, steps: Sequence[Step], settings: JudgeSettings, *, max_s: float
+    past: Past,
+    past_s: float,
+    steps: Sequence[Step],
+    settings: JudgeSettings,
+    *,
+    max_s: float,
+    probes: float = 0.0,
 ) -> Forecast | None:
     """
     Look ahead; None where too little is known of the past.
 
     :param past_s: seconds that the past is long. :param max_s: of the canary, its last weight held until then.
+    :param probes: requests of our own a second, to each side.
     """
-    if past_s < LEAST_S or not past.requests:
+    if past_s < LEAST_S or not (past.requests or probes):
         return None
-    per_second = past.requests / past_s
+    per_second, weight = past.requests / past_s, steps[-1].weight / 100.0
     expected = per_second * _weighed_s(steps, settings.counts_from_s, max_s)
-    return Forecast(needed(past, steps[-1].weight / 100.0, settings), expected, per_second)
+    expected += probes * max(0.0, max_s - settings.counts_from_s)
+    part = (per_second * weight + probes) / (per_second + 2.0 * probes)
+    return Forecast(needed(past, part, settings), expected, per_second)
 
 
 def _weighed_s(steps: Sequence[Step], since_s: float, until_s: float) -> float:

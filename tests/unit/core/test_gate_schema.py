@@ -27,6 +27,7 @@ BASES = {
     ),
     "custom": judge(preset="custom", options=CUSTOM),
     "gateway": judge(preset="envoy", source="direct", gateways="edge/app=envoy"),
+    "probing": judge(preset="demo", low_traffic="probe", probe={"path": "/", "port": 8080}),
     "asking": judge(preset="istio", on_inconclusive="ask", ask_s="10m"),
     "promql": promql("errors", query="bad{s='$candidate'} / all{s='$candidate'}", max=0.5, min_requests=10),
 }
@@ -58,6 +59,7 @@ def places(gate: dict[str, Any]) -> list[tuple[str, ...]]:
         for metric in ("errors", "latency")
         for key in ("ignore", "never_above", "role", "colour")
     ]
+    below += [("probe", key) for key in ("path", "per_second", "port", "colour") if gate.get("probe")]
     names: list[tuple[str, ...]] = [
         (name,) for name in (*kind.__dataclass_fields__, "colour") if name != "kind"
     ]
@@ -84,7 +86,8 @@ TOGETHER = (
 
 def ranged(why: str, value: Any) -> bool:
     """Say whether it was the size of a number that is written as a text."""
-    return isinstance(value, str) and ("saw never_above" in why or "ask_s: saw" in why)
+    below = ("saw never_above", "ask_s: saw", "per_second: saw", "port: saw")
+    return isinstance(value, str) and any(one in why for one in below)
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -10,6 +10,7 @@ import pytest
 from cd_provider.core.gate import Gate, parse_gates, promql
 from cd_provider.core.judge_bounds import Bounds, ErrorBounds
 from cd_provider.core.judge_gate import SENSITIVITY, JudgeGate, judge
+from cd_provider.core.probe import Probe
 from cd_provider.core.refuse import crowded_steps, late_judges
 from cd_provider.core.traffic import parse_steps
 from cd_provider.exceptions import ArgumentError
@@ -123,7 +124,24 @@ def test_a_metric_that_does_not_decide_is_told_of_and_not_in_the_bound(role: str
         ({"on_inconclusive": "shrug"}, "on_inconclusive: saw 'shrug', expected one of hold_then_abort, ask"),
         ({"ask_s": 600}, "ask_s: nobody is asked; say on_inconclusive='ask'"),
         ({"on_inconclusive": "ask", "ask_s": 59}, "ask_s: saw 59, expected seconds"),
-        ({"low_traffic": "probe"}, "low_traffic: saw 'probe', expected one of refuse, pods_only"),
+        ({"low_traffic": "ask"}, "low_traffic: saw 'ask', expected one of refuse, pods_only, probe"),
+        ({"low_traffic": "probe"}, "probe: saw None with low_traffic 'probe', expected"),
+        ({"probe": {"path": "/"}}, "with low_traffic 'refuse', expected low_traffic='probe' with a path"),
+        ({"low_traffic": "probe", "probe": {"path": "items"}}, "probe, path: saw 'items', expected one such"),
+        (
+            {"low_traffic": "probe", "probe": {"path": "/", "method": "POST"}},
+            "probe: saw {'path': '/', 'method'",
+        ),
+        ({"low_traffic": "probe", "probe": {"path": "/", "per_second": 50}}, "per_second: saw 50, expected"),
+        ({"low_traffic": "probe", "probe": {"path": "/", "port": 0}}, "probe, port: saw 0, expected"),
+        (
+            {"preset": "envoy", "low_traffic": "probe", "probe": {"path": "/"}},
+            "probe: preset envoy counts in the gateway",
+        ),
+        (
+            {"preset": "otel_http_server", "low_traffic": "probe", "probe": {"path": "/healthz?x=1"}},
+            "probe, path: saw '/healthz?x=1', which preset otel_http_server leaves out",
+        ),
         ({"shadow": "argo"}, "shadow: saw 'argo', expected one of none, kayenta"),
         ({"options": 3}, "options: saw 3, expected a mapping"),
         ({"every_s": 0.1}, "every_s"),
@@ -169,6 +187,16 @@ def test_a_gate_that_asks_says_so_and_any_other_is_told_as_ever() -> None:
     assert (plain.asking_s, plain.settings(max_s=900.0).asks) == (0.0, False)
     assert JudgeGate.parse(asking.as_dict()) == asking
     assert not {"ask_s", "on_inconclusive", "gateways"} & set(plain.as_dict())
+
+
+def test_what_is_probed_is_read_with_its_numbers() -> None:
+    gate = JudgeGate.parse(
+        judge(preset="demo", low_traffic="probe", probe={"path": "/items?page=2", "per_second": "0.5"})
+    )
+
+    assert gate.probe == Probe("/items?page=2", 0.5, None)
+    assert JudgeGate.parse(gate.as_dict()) == gate
+    assert "probe" not in JudgeGate.parse(judge(preset="demo")).as_dict()
 
 
 def test_a_baseline_that_is_not_asked_for_is_not_named() -> None:

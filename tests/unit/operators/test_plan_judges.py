@@ -132,6 +132,25 @@ async def test_what_cannot_be_judged_is_a_hint_where_a_person_will_be_asked(
     assert ("that count by max_s less ask_s (900 s)" in hint) is (per_second == 0.5)
 
 
+@pytest.mark.parametrize(("per_second", "enough"), [(5.0, True), (0.2, False)])
+async def test_requests_of_our_own_count_for_the_plan(world: World, per_second: float, enough: bool) -> None:
+    world.cluster.objects[f"{PODS}/shop-1:8080/proxy/"] = {"version": "v1"}
+    asked = planned(world, 0.1, low_traffic="probe", probe={"path": "/", "per_second": per_second})
+
+    if enough:
+        assert await asked == []
+    else:
+        with pytest.raises(
+            PlanError, match=r"and 0\.2 of our own to each side, the candidate has about 404 "
+        ):
+            await asked
+
+
+async def test_a_probe_that_stable_does_not_answer_is_a_fault(world: World) -> None:
+    with pytest.raises(PlanError, match="probe: stable does not answer it"):
+        await planned(world, 50.0, low_traffic="probe", probe={"path": "/nowhere"})
+
+
 async def test_a_stable_without_requests_is_refused(world: World) -> None:
     with pytest.raises(
         PlanError, match="stable had no request in the last 30 minutes, so that there is nothing to"
