@@ -40,6 +40,8 @@ class Preset:
     :param pod: label that names the pod; the gateway's, where the gateway counts.
     :param namespace: label that names the pods' namespace; None: the pods' names suffice.
     :param where: labels that every series of it has, label → pattern, such as who reports in a mesh.
+    :param single: labels that every series of ``total`` has which counts each request once; under the same name there
+        are sums of them.
     :param path: label that holds the request's path or route; probes of it are left out.
     :param port: where its page is as a rule. :param page: the same.
     :param experimental: nobody has seen it judge. A plan says so.
@@ -59,6 +61,7 @@ class Preset:
     pod: str = "pod"
     namespace: str | None = "namespace"
     where: tuple[tuple[str, str], ...] = ()
+    single: tuple[tuple[str, str], ...] = ()
     path: str | None = None
     port: int | None = None
     page: str = "/metrics"
@@ -113,6 +116,19 @@ TRAEFIK = Preset(
     backend_is="{namespace}-{service}-http-[0-9]+@kubernetesgateway",
     port=8080,
 )
+ISTIO_GATEWAY = Preset(
+    name="istio_gateway",
+    unit="gateway",
+    total="envoy_cluster_upstream_rq",
+    status="response_code",
+    latency="envoy_cluster_upstream_rq_time",
+    per_second=1000,
+    backend="cluster_name",
+    backend_is=r"outbound\|[0-9]+\|[^|]*\|{service}\.{namespace}\.svc\..+",  # port, subset, the Service's host
+    single=(("response_code", "[0-9]{3}"),),  # each request again by its class, 2xx and so on
+    port=15020,
+    page="/stats/prometheus",
+)
 OTEL_HTTP_SERVER = Preset(
     name="otel_http_server",
     unit="backend_pod",
@@ -131,7 +147,9 @@ DEMO = Preset(
     latency="shop_request_duration_seconds",
     port=8080,
 )
-PRESETS: Mapping[str, Preset] = {one.name: one for one in (ENVOY, TRAEFIK, OTEL_HTTP_SERVER, DEMO)}
+PRESETS: Mapping[str, Preset] = {
+    one.name: one for one in (ENVOY, TRAEFIK, ISTIO_GATEWAY, OTEL_HTTP_SERVER, DEMO)
+}
 """Those whose counters were recorded from the real program."""
 # By its documentation ("Istio Standard Metrics"): whoever sends a request reports it with `reporter="source"`: the
 # gateway, and each caller's sidecar. A pod's own sidecar reports it again, as `destination`; a request counts once.

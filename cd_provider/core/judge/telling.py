@@ -51,6 +51,8 @@ def tell(preset: Preset, sides: Sides, name: str, labels: Labels, *, ratio: Rati
         # An own counter knows one kind of error: the server's.
         return Told(*whose, bad=True, counted=True) if ratio == "errors" else None
     if name == preset.total:
+        if not all(_fits(pattern, labels.get(key)) for key, pattern in preset.single):
+            return None
         return Told(*whose, bad=_is_bad(preset, labels, ratio))
     return Told(*whose, edge=_edge(name, labels) / preset.per_second)
 
@@ -84,11 +86,13 @@ def needles(preset: Preset, sides: Sides) -> tuple[str, ...]:
     """
     if preset.unit == "backend_pod":
         return ()
-    plain = (
-        preset.backend_is.replace("{namespace}", sides.namespace).replace("{service}", name)
-        for name in (sides.candidate, sides.stable)
-    )
-    return tuple(re.split(r"[^\w@-]", text)[0] for text in plain)
+    return tuple(_plain_part(preset, sides.namespace, name) for name in (sides.candidate, sides.stable))
+
+
+def _plain_part(preset: Preset, namespace: str, service: str) -> str:
+    """Give the longest text with the Service's name that every label of its backend has."""
+    text = preset.backend_is.replace("{namespace}", namespace).replace("{service}", service)
+    return max((part for part in re.split(r"[^\w@-]", text) if service in part), key=len)
 
 
 def _whose(preset: Preset, sides: Sides, labels: Labels) -> tuple[Side, str] | None:

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from cd_provider.core.judge.exposition import is_openmetrics, parse_line, samples, type_of
-from cd_provider.core.judge.presets import DEMO, ENVOY, OTEL_HTTP_SERVER, PRESETS, TRAEFIK, Preset, Ratio
+from cd_provider.core.judge.presets import (
+    DEMO,
+    ENVOY,
+    ISTIO_GATEWAY,
+    OTEL_HTTP_SERVER,
+    PRESETS,
+    TRAEFIK,
+    Preset,
+    Ratio,
+)
 from cd_provider.core.judge.series import Follower, Notes, Series
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.telling import Told, needles, tell
@@ -120,6 +129,24 @@ def test_traefik(service: str, requests: int, errors: int) -> None:
         summed(told("page.txt", TRAEFIK, Sides("web", service, "x"), "client_errors"))["candidate errors"]
         == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("service", "requests", "errors"),
+    [
+        pytest.param("shop", 68, 0, id="stable"),
+        pytest.param("shop-candidate", 32, 9, id="the candidate"),
+        pytest.param("refused", 4, 4, id="nobody listens"),
+        pytest.param("none", 4, 4, id="no pod"),
+    ],
+)
+def test_istios_gateway_counts_each_request_twice_and_we_once(
+    service: str, requests: int, errors: int
+) -> None:
+    seen = summed(told("page.txt", ISTIO_GATEWAY, Sides("web", service, "nobody"), pod="gw-1"))
+
+    assert (seen["candidate requests"], seen["candidate errors"]) == (requests, errors)
+    assert seen["candidate timed"] == (requests if errors < requests else 0)
 
 
 def test_the_demo() -> None:
