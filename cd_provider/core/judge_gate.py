@@ -64,8 +64,8 @@ def judge(
     Compare the candidate's errors and latencies with stable's, in the same seconds.
 
     :param name: what people call it.
-    :param preset: which counters: ``envoy``, ``traefik``, ``istio_gateway``, ``otel_http_server``, ``demo``; experimental:
-        ``istio``, and ``custom`` with ``options``.
+    :param preset: which counters: ``envoy``, ``traefik``, ``istio_gateway``, ``otel_http_server``, ``demo``;
+        experimental: ``istio``, and ``custom`` with ``options``.
     :param source: ``prometheus``; or ``direct``: the pods' (or the gateway's) own pages, once a second, through the API
         server; needs the RBAC verb ``get`` on ``pods/proxy``.
     :param gateways: ``direct`` with a gateway's preset: namespace and labels of the gateway's pods, such as
