@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.demo.world import DAG_ID, World
 from tests.stack import packages
+from tests.stack.errors import StackError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -73,7 +74,10 @@ def shrink(path: Path) -> None:
 def newest(world: World, state: str) -> str:
     """The newest run of the demo's Dag that ended so."""
     runs = world.airflow.api().dag_runs(DAG_ID)
-    return next(str(run["dag_run_id"]) for run in runs if run["state"] == state)
+    found = [str(run["dag_run_id"]) for run in runs if run["state"] == state]
+    if not found:
+        raise StackError(f"no run of {DAG_ID} ended {state}; there is nothing to take pictures of.")
+    return found[0]
 
 
 @contextmanager

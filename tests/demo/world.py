@@ -20,7 +20,7 @@ from tests.stack.airflow_settings import REPOSITORY, free_port, remembered
 from tests.stack.images import push_shop
 from tests.stack.load import Load
 from tests.stack.session_process import SessionProcess
-from tests.stack.shop import deploy_shop, remove
+from tests.stack.shop import deploy_shop, remove, wait_for_counters
 from tests.stack.slack_control import SlackControl
 from tests.stack.stack import down
 
@@ -121,6 +121,7 @@ class Builder:
             self.say(f"removing the namespace {NAMESPACE} of an earlier demo")
             remove(stack, NAMESPACE, wait=True)
         deploy_shop(stack, NAMESPACE, image)
+        wait_for_counters(stack, NAMESPACE)
         self.say(f"three pods of v1 serve at {stack.gateway_url} for {NAMESPACE}.local")
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from cd_provider.core.access import role
 from cd_provider.core.gate import Gate, promql
 from cd_provider.core.order import CanaryOrder
 from cd_provider.core.release import Release, Target
-from tests.stack import objects, probes
+from tests.stack import objects
 from tests.stack.access import service_account
-from tests.stack.errors import NotReadyError
 from tests.stack.load import Load
-from tests.stack.processes import wait_until
-from tests.stack.shop import deploy_shop
+from tests.stack.shop import deploy_shop, wait_for_counters
 
 if TYPE_CHECKING:
     from tests.stack import Stack
@@ -64,11 +60,7 @@ class Shop:
     def deploy(cls, stack: Stack, namespace: str, image: str, *, replicas: int = 3) -> Shop:
         """Deploy it, and make its account."""
         deploy_shop(stack, namespace, image, replicas=replicas)
-        wait_until(
-            lambda: _scraped(stack, namespace, replicas),
-            timeout_s=30,
-            what="Prometheus' first look at the shop",
-        )
+        wait_for_counters(stack, namespace, replicas)
         account = service_account(stack, namespace, "cd", role_yaml_rules=role(namespace)["rules"])
         return cls(stack, namespace, image, account)
 
@@ -143,15 +135,6 @@ class Shop:
             out=folder / f"load-{self.namespace}.jsonl", max_s=1800,
         ) as load:  # fmt: skip
             yield load
-
-
-def _scraped(stack: Stack, namespace: str, pods: int) -> None:
-    """Raise ``NotReadyError`` until Prometheus has read every pod, and counted a request: plans ask for both."""
-    where = f'namespace="{namespace}"'
-    query = f"(sum(up{{{where}}}) >= {pods}) and sum(shop_requests_total{{{where}}})"
-    status, body = probes.get(f"{stack.prometheus_url}/api/v1/query?{urlencode({'query': query})}")
-    if status != 200 or not json.loads(body)["data"]["result"]:
-        raise NotReadyError(f"{query} gave {body[:200]!r}")
 
 
 @dataclass

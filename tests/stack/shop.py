@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import string
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from tests.stack import probes, settings
 from tests.stack.errors import NotReadyError
@@ -34,6 +36,27 @@ def answers(stack: Stack, namespace: str) -> None:
     status, body = probes.get(stack.gateway_url + "/", host=f"{namespace}.local")
     if status not in {200, 500} or b'"version"' not in body:
         raise NotReadyError(f"{stack.gateway_url} for {namespace}.local answered {status}: {body[:100]!r}")
+
+
+def wait_for_counters(stack: Stack, namespace: str, pods: int = 3) -> None:
+    """
+    Wait until Prometheus has read every pod, and counted a request: plans ask for both.
+
+    :raises StackError: it had not within half a minute.
+    """
+    wait_until(
+        lambda: _counted(stack, namespace, pods),
+        timeout_s=30,
+        what=f"Prometheus' first look at {namespace}/shop",
+    )
+
+
+def _counted(stack: Stack, namespace: str, pods: int) -> None:
+    where = f'namespace="{namespace}"'
+    query = f"(sum(up{{{where}}}) >= {pods}) and sum(shop_requests_total{{{where}}})"
+    status, body = probes.get(f"{stack.prometheus_url}/api/v1/query?{urlencode({'query': query})}")
+    if status != 200 or not json.loads(body)["data"]["result"]:
+        raise NotReadyError(f"{query} gave {body[:200]!r}")
 
 
 def remove(stack: Stack, namespace: str, *, wait: bool = False) -> None:

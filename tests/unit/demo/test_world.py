@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from tests.demo import world
 from tests.demo.delivery import task_order
-from tests.demo.world import check_free
+from tests.demo.world import Builder, check_free
 from tests.stack.airflow_api import AirflowApi
 from tests.stack.errors import StackError
 
@@ -27,6 +29,18 @@ def test_a_port_that_nobody_listens_on_is_free() -> None:
         port = other.getsockname()[1]
 
     check_free(port)
+
+
+def test_nothing_is_delivered_before_prometheus_knows_the_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for name in ("deploy_shop", "wait_for_counters"):
+        monkeypatch.setattr(world, name, lambda *_, what=name: done.append(what))
+    builder = Builder(port=0, keep=True, say=done.append)
+    stack: Any = SimpleNamespace(kubectl=lambda *_: "", gateway_url="http://127.0.0.1:8880")
+
+    builder._reset_shop(stack, "shop:v1")
+
+    assert done[:2] == ["deploy_shop", "wait_for_counters"]
 
 
 def test_tasks_are_shown_in_the_order_in_which_they_run() -> None:
