@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cd_provider.core.gate import AnyGate
 
 IF_BUSY = ("refuse", "wait")
+RESULT = ("kind", "line", "decided_at", "off_at")
+"""What is kept of a canary's end, for whoever tells of it: an XCom ``result`` of its task."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from cd_provider.core.gate import judges, parse_gates
-from cd_provider.core.order import IF_BUSY, CanaryOrder
+from cd_provider.core.order import IF_BUSY, RESULT, CanaryOrder
 from cd_provider.core.override import Override
 from cd_provider.core.refuse import crowded_steps
 from cd_provider.core.release import PASSING
@@ -184,7 +184,7 @@ class CanaryOperator(ReleaseOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Tell what the trigger decided."""
         kind, line = event["kind"], event["line"]
-        context["ti"].xcom_push(key="result", value={key: event.get(key) for key in _KEPT})
+        context["ti"].xcom_push(key="result", value={key: event.get(key) for key in RESULT})
         if kind in PASSING:
             self.log.info("%s: %s", kind, line)
             verdict: dict[str, Any] = event["verdict"]
@@ -199,7 +199,6 @@ class CanaryOperator(ReleaseOperator):
         raise AirflowFailException(text) from CanaryFailedError(line)
 
 
-_KEPT = ("kind", "line", "decided_at", "off_at")
 _AFTER = {
     "FAIL": "The candidate is off traffic; stable was not touched.",
     "INCONCLUSIVE": "It could not be judged and is off traffic; stable was not touched. A retry starts at step one.",

@@ -67,6 +67,8 @@ class ReleaseWindowSensor(BaseSensorOperator):
         """Look (again): open, too late, or wait for the next opening."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+        from cd_provider.triggers.settled import SETTLED_S
+
         opening, ends = self.look(), datetime.fromisoformat(until) if until else utcnow() + self.limit
         if opening.opens_at is None:
             return told(opening)
@@ -75,7 +77,7 @@ class ReleaseWindowSensor(BaseSensorOperator):
                 f"Waited {self.limit} for the release window, which is {opening.reason}."
             )
         self.defer(
-            trigger=DateTimeTrigger(moment=opening.opens_at),
+            trigger=DateTimeTrigger(moment=max(opening.opens_at, utcnow() + timedelta(seconds=SETTLED_S))),
             method_name="execute_complete",
             kwargs={"until": ends.isoformat()},
             timeout=ends - utcnow(),

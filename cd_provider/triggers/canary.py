@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from cd_provider.core import names
 from cd_provider.core.message import Outcome
-from cd_provider.core.order import CanaryOrder
+from cd_provider.core.order import RESULT, CanaryOrder
 from cd_provider.core.override import Override
 from cd_provider.core.refuse import refusals
 from cd_provider.core.release import Verdict
@@ -28,7 +28,7 @@ from cd_provider.exceptions import (
     TransientError,
 )
 from cd_provider.triggers import answers
-from cd_provider.triggers.background import carry_through
+from cd_provider.triggers.background import carry_through, go_on
 from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult
 from cd_provider.triggers.cleanup import baseline_state, leftovers, take_back
 from cd_provider.triggers.progress import Progress
@@ -36,6 +36,7 @@ from cd_provider.triggers.record_keeper import RecordKeeper
 from cd_provider.triggers.reporter import Reporter
 from cd_provider.triggers.scene import take_off
 from cd_provider.triggers.session import Session, open_session
+from cd_provider.triggers.settled import settled
 from cd_provider.triggers.sources import Sources, open_sources
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class CanaryTrigger(BaseTrigger):
         """Give what a triggerer needs to make this again."""
         return "cd_provider.triggers.canary.CanaryTrigger", {"order": self.order}
 
+    @settled
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run to the verdict."""
         order, began = CanaryOrder.parse(self.order), time.monotonic()
@@ -136,7 +138,12 @@ async def run_order(order: CanaryOrder) -> dict[str, Any]:
         await loop.begin()
         result = await loop.run()
         keeper.finish()
-        return _payload(result)
+        payload = _payload(result)
+        if (
+            order.task
+        ):  # the task may be lost on its way back to a worker, and people want to know all the same
+            go_on(_storing(order)("result", {key: payload[key] for key in RESULT}))
+        return payload
 
 
 async def _take_lock(session: Session, order: CanaryOrder) -> None:
@@ -243,7 +250,7 @@ def _payload(result: CanaryResult) -> dict[str, Any]:
     }
 
 
-def _storing(order: CanaryOrder) -> Callable[[str, Any], Awaitable[None]]:
+def _storing(order: CanaryOrder) -> Callable[[str, Any], Coroutine[Any, Any, None]]:
     """Give what stores a value as an XCom of the canary's task."""
 
     async def store(key: str, value: Any) -> None:

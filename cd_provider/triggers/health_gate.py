@@ -22,6 +22,7 @@ from cd_provider.triggers.before_after_watch import BeforeAfterWatch
 from cd_provider.triggers.gate_watch import GateWatch
 from cd_provider.triggers.groups import Groups, open_groups
 from cd_provider.triggers.judge_watch import JudgeWatch
+from cd_provider.triggers.settled import settled
 from cd_provider.triggers.sources import Sources, open_for
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class HealthGateTrigger(BaseTrigger):
         """Give what a triggerer needs to make this again."""
         return "cd_provider.triggers.health_gate.HealthGateTrigger", {"order": self.order}
 
+    @settled
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch to the end."""
         yield TriggerEvent(await watch_health(self.order))

@@ -16,6 +16,7 @@ from cd_provider.exceptions import LeaseLostError, PermanentError, ReleaseBusyEr
 from cd_provider.triggers.background import carry_through
 from cd_provider.triggers.promote_loop import Promotion, promote
 from cd_provider.triggers.session import Session, open_session
+from cd_provider.triggers.settled import settled
 from cd_provider.triggers.sources import open_sources
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class PromoteTrigger(BaseTrigger):
         """Give what a triggerer needs to make this again."""
         return "cd_provider.triggers.promote.PromoteTrigger", {"order": self.order, "drain_s": self.drain_s}
 
+    @settled
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run to the end; outages are waited out."""
         order = CanaryOrder.parse(self.order)

@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from cd_provider.core.workload import Rollout, WorkloadRef, judge_rollout
 from cd_provider.exceptions import PermanentError, TransientError, WorkloadFailedError
+from cd_provider.triggers.settled import settled
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class WorkloadReadyTrigger(BaseTrigger):
             name: getattr(self, name) for name in names
         }
 
+    @settled
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; an outage of the cluster is waited out."""
         try:
