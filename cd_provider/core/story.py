@@ -11,7 +11,7 @@ from cd_provider.core.traffic import Step
 from cd_provider.exceptions import ImageReferenceError
 
 ANSWER = (
-    "To let it go on, open the canary's task in Airflow, its XCom, and add the key override with the value "
+    "To let it go on, open the canary's task in Airflow, Storage, XCom, Add XCom: the key override with the value "
     '{"by": "your name", "reason": "why"}. To end it, mark that task failed. Meanwhile it is watched as ever.'
 )
 """What to do about a question."""
