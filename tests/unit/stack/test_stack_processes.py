@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.stack.errors import NotReadyError, StackError
-from tests.stack.processes import Program, all_running, ensure, running, start_time, stop, wait_until
+from tests.stack.processes import (
+    Program,
+    all_running,
+    ensure,
+    running,
+    start_time,
+    stop,
+    strays,
+    wait_until,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +50,12 @@ def kill(pid: int) -> None:
 
     os.kill(pid, signal.SIGKILL)
     wait_until(gone, timeout_s=10, what="the kill")
+
+
+def marked(pid: int) -> None:
+    """A process that was just begun shows its environment a moment later than itself."""
+    if pid not in strays("sleeper"):
+        raise NotReadyError(f"{pid} carries no mark yet")
 
 
 def test_what_runs_is_not_started_twice() -> None:
@@ -75,6 +90,7 @@ def test_a_changed_configuration_restarts() -> None:
 def test_what_was_started_but_not_written_down_is_replaced(tmp_path: Path) -> None:
     ensure(sleeper())
     first = pid_of()
+    wait_until(lambda: marked(first), timeout_s=10, what="the sleeper's environment")
     (tmp_path / "pids" / "sleeper.json").unlink()
 
     ensure(sleeper())
