@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.canary_bench import families, judges, regressions
+from benchmarks.canary_bench.bars import bars_table
 from benchmarks.canary_bench.families import FAMILIES
 from benchmarks.canary_bench.judges import JUDGES
 from benchmarks.canary_bench.plot import picture
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console() if Console().is_terminal else Console(width=180)
     console.print(healthy_table(content))
     console.print(harmful_table(content))
+    if "ours" in content["judges"]:
+        console.print(bars_table("ours", content["judges"]["ours"]))
     console.print(f"Making a run took {content['generate_ms']} ms of a core.", highlight=False)
     if given.json is not None:
         given.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
