@@ -22,6 +22,8 @@ from tests.stack.slack_double import SlackDouble
 DAGS = """
 from __future__ import annotations
 
+import os
+import time
 from datetime import datetime, timedelta, timezone
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -54,12 +56,13 @@ with DAG("greet", schedule=None, params={"word": Param("hello", type="string")})
 with DAG("wait", schedule=None, params={"seconds": Param(2, type="integer")}):
     Wait(task_id="wait")
 
-with DAG("hold", schedule=None):
+with DAG("hold", schedule=None, params={"until": Param("", type="string")}):
 
     @task(retries=3, retry_delay=timedelta(seconds=1))  # Airflow loses an attempt of its own now and then
-    def hold(ti=None):
-        if ti.try_number == 1:
-            time.sleep(300)
+    def hold(params=None):
+        ends = time.monotonic() + 300
+        while not os.path.exists(params["until"]) and time.monotonic() < ends:
+            time.sleep(0.1)
 
     hold()
 
@@ -240,28 +243,44 @@ def test_a_killed_scheduler_goes_on_where_it_was(airflow: AirflowStack, api: Air
     assert api.wait("wait", run_id, timeout_s=120)["state"] == "success"
 
 
-def test_a_killed_worker_is_noticed_and_its_task_retried(airflow: AirflowStack, api: AirflowApi) -> None:
-    run_id = started(api, "hold")
-    api.wait_for_task("hold", run_id, "hold", ["running"])
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """A file that is not there yet; once it is, ``hold`` ends, whichever attempt runs."""
+    return tmp_path / "released"
+
+
+def held(airflow: AirflowStack, api: AirflowApi, released: Path) -> tuple[str, list[int]]:
+    """Start ``hold``; give its run, and supervisor and task of the attempt that runs."""
+    run_id = started(api, "hold", {"until": str(released)})
     assert wait_until(lambda: len(airflow.worker_pids("hold", run_id, "hold")) == 2, timeout_s=120)
-    pids = airflow.worker_pids("hold", run_id, "hold")
+    return run_id, airflow.worker_pids("hold", run_id, "hold")
+
+
+def test_a_killed_worker_is_noticed_and_its_task_retried(
+    airflow: AirflowStack, api: AirflowApi, released: Path
+) -> None:
+    run_id, pids = held(airflow, api, released)
 
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    released.touch()
 
     assert api.wait("hold", run_id, timeout_s=120)["state"] == "success"
     assert api.task_instance("hold", run_id, "hold")["try_number"] >= 2
     assert wait_until(lambda: airflow.worker_pids("hold", run_id, "hold") == [], timeout_s=30)
 
 
-def test_a_killed_task_is_retried_by_its_supervisor(airflow: AirflowStack, api: AirflowApi) -> None:
-    run_id = started(api, "hold")
-    api.wait_for_task("hold", run_id, "hold", ["running"])
-    assert wait_until(lambda: len(airflow.worker_pids("hold", run_id, "hold")) == 2, timeout_s=120)
+def test_a_killed_task_is_retried_by_its_supervisor(
+    airflow: AirflowStack, api: AirflowApi, released: Path
+) -> None:
+    run_id, _ = held(airflow, api, released)
+    killed = api.task_instance("hold", run_id, "hold")
 
-    os.kill(api.task_instance("hold", run_id, "hold")["pid"], signal.SIGKILL)
+    os.kill(killed["pid"], signal.SIGKILL)
+    released.touch()
 
     assert api.wait("hold", run_id, timeout_s=120)["state"] == "success"
+    assert api.task_instance("hold", run_id, "hold")["try_number"] > killed["try_number"]
 
 
 def test_a_frozen_api_server_answers_nothing(airflow: AirflowStack, api: AirflowApi) -> None:
