@@ -76,7 +76,11 @@ class Prober:
 
     def _both(self) -> list[asyncio.Task[None]]:
         """Ask a pod of each side at once, or nobody: neither side is to get more than the other."""
-        sides = self.sides()
+        try:
+            sides = self.sides()
+        except CdProviderError as err:  # for a moment a pod may be on both; the judge tells of it
+            log.debug("nobody is asked: %s", err)
+            return []
         if not (sides.candidate_pods and sides.stable_pods):
             return []
         turns = [self._turn(pods) for pods in (sides.candidate_pods, sides.stable_pods)]

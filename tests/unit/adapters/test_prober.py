@@ -14,7 +14,7 @@ from cd_provider.adapters.prober import Prober
 from cd_provider.core.judge.presets import DEMO
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.probe import Probe
-from cd_provider.exceptions import CdProviderError, MetricsRefusedError
+from cd_provider.exceptions import ArgumentError, CdProviderError, MetricsRefusedError
 from cd_provider.hooks.cluster import ClusterLogin, load
 from cd_provider.hooks.cluster_client import ClusterClient
 from tests.unit.api_server import Answer, ApiServer, answers
@@ -121,6 +121,19 @@ async def test_one_side_alone_is_not_asked(server: Pods, probes: Probes, sides: 
 
     assert one._both() == []
     assert one.sent == 0
+
+
+async def test_sides_that_cannot_be_told_for_a_moment_end_nothing(
+    server: Pods, client: ClusterClient
+) -> None:
+    moments = iter(range(1000))
+
+    def sides() -> Sides:
+        if next(moments) < 5:
+            raise ArgumentError("web/c1 is on both sides")
+        return SIDES
+
+    await run(Prober(client, Probe("/", 1000.0), DEMO, sides=sides), server)
 
 
 async def test_a_candidate_without_users_is_left_alone(server: Pods, probes: Probes) -> None:
