@@ -41,15 +41,13 @@ class GatewayPages:
         :raises MetricQueryError: no pod runs there. :raises MetricsRefusedError: RBAC refuses.
         :raises MetricsUnavailableError: the API server does not answer, and none is known yet.
         """
-        if time.monotonic() - self._asked < FRESH_S:
-            return self._known
-        try:
-            self._known = await self._list()
-        except TransientError as err:
-            if not self._known:
-                raise MetricsUnavailableError(f"gateway {self.gateways}: {err}") from err
-            return self._known
-        self._asked = time.monotonic()
+        if time.monotonic() - self._asked >= FRESH_S:
+            try:
+                self._known = await self._list()
+                self._asked = time.monotonic()
+            except TransientError as err:
+                if not self._known:
+                    raise MetricsUnavailableError(f"gateway {self.gateways}: {err}") from err
         return self._known
 
     def gone(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cd_provider.exceptions import CdProviderError, ClusterForbiddenError
+from cd_provider.exceptions import CdProviderError, ClusterForbiddenError, MetricsRefusedError
 
 
 def proxy_path(namespace: str, pod: str, port: int, path: str) -> str:
@@ -10,6 +10,14 @@ def proxy_path(namespace: str, pod: str, port: int, path: str) -> str:
     return f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
 
 
-def may_not(err: CdProviderError) -> bool:
-    """Tell the API server's own no from the pod's, which comes through it with the same status."""
-    return isinstance(err, ClusterForbiddenError) and "pods/proxy" in str(err).partition("answered")[2]
+def refusal(err: CdProviderError, namespace: str, *, what: str, instead: str) -> MetricsRefusedError | None:
+    """
+    Give the API server's own no; None where it was the pod's, which comes through it with the same status.
+
+    :param what: is refused, as the beginning of a sentence. :param instead: what can be done without the right.
+    """
+    if not isinstance(err, ClusterForbiddenError) or "pods/proxy" not in str(err).partition("answered")[2]:
+        return None
+    return MetricsRefusedError(
+        f"{what} needs the RBAC verb get on pods/proxy in namespace {namespace}; grant it, or {instead}. {err}"
+    )

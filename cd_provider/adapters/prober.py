@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from cd_provider.adapters.pod_proxy import may_not, proxy_path
+from cd_provider.adapters.pod_proxy import proxy_path, refusal
 from cd_provider.core.judge.sides import PORT
 from cd_provider.exceptions import CdProviderError, ClusterUnavailableError, MetricsRefusedError
 
@@ -111,9 +111,7 @@ class Prober:
         except TimeoutError as err:
             raise ClusterUnavailableError(f"pod {namespace}/{pod}: no answer within {ANSWER_S:g} s.") from err
         except CdProviderError as err:
-            if may_not(err):
-                raise MetricsRefusedError(
-                    f"pod {namespace}/{pod}: asking it needs the RBAC verb get on pods/proxy in namespace {namespace}; "
-                    f"grant it, or leave probes out. {err}"
-                ) from err
+            what = f"pod {namespace}/{pod}: asking it"
+            if no := refusal(err, namespace, what=what, instead="leave probes out"):
+                raise no from err
             raise

@@ -10,17 +10,14 @@ from cd_provider.core.release import Release, Target
 from cd_provider.core.traffic import Step
 from cd_provider.exceptions import ImageReferenceError
 
-ANSWER = (
-    "To let it go on, open the canary's task in Airflow, Storage, XCom, Add XCom: the key override with the value "
-    '{"by": "your name", "reason": "why"}. To end it, mark that task failed. Meanwhile it is watched as ever.'
-)
-"""What to do about a question."""
 NEXT_STEP = {
     Outcome.PROMOTED: "Nothing to do.",
     Outcome.ABORTED: "Mend the cause and deliver a new image; the stable pods were not restarted.",
     Outcome.INCONCLUSIVE: "Look why there was no answer, then clear the failed task to try the same image again; "
     "a person may take on what cannot be judged: trigger it with an override.",
-    Outcome.ASKING: ANSWER,
+    Outcome.ASKING: "To let it go on, open the canary's task in Airflow, Storage, XCom, Add XCom: the key override "
+    'with the value {"by": "your name", "reason": "why"}. To end it, mark that task failed. Meanwhile it is watched '
+    "as ever.",
     Outcome.REFUSED: "Mend what is named and trigger again; nothing was touched.",
 }
 

@@ -67,8 +67,8 @@ class JudgeWatch:
     ) -> None:
         self.gate, self.source, self.sides, self.clock, self.wake = gate, source, sides, clock, wake
         self.usual, self.probing = usual or sides, probing
-        self.settings = gate.settings(max_s=max_s - gate.asking_s)
-        self._until = clock() + max_s
+        decides_s = max_s - gate.asking_s
+        self.settings, self._until = gate.settings(max_s=decides_s), clock() + decides_s
         self.state = GateState.opened(at=clock())
         self.began_at: float | None = None
         self.judge: Judge | None = None
@@ -189,7 +189,7 @@ class JudgeWatch:
     def _set_clock(self, began_at: float, past: Past, interval_s: float) -> None:
         """Make judge, clock and record, as of the first user."""
         # From the first user on, so that it is the same after a restart.
-        left_s = round(self._until - self.gate.asking_s - began_at - END * interval_s, 1)
+        left_s = round(self._until - began_at - END * interval_s, 1)
         self.settings = replace(self.settings, max_s=max(1.0, left_s))
         self.judge = Judge(self.settings, began_at=began_at, past=past)
         self._aligner, self._hearing = Aligner(started_at=began_at, interval_s=interval_s), Hearing()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cd_provider.adapters.gateway_pages import GatewayPages
-from cd_provider.adapters.pod_proxy import may_not, proxy_path
+from cd_provider.adapters.pod_proxy import proxy_path, refusal
 from cd_provider.core.judge.exposition import is_openmetrics, lines, parse_line, split, type_of
 from cd_provider.core.judge.gateways import gateways_of
 from cd_provider.core.judge.presets import Preset, Ratio
@@ -23,7 +23,6 @@ from cd_provider.exceptions import (
     ClusterNotFoundError,
     ClusterRefusedError,
     MetricQueryError,
-    MetricsRefusedError,
     MetricsUnavailableError,
     TransientError,
 )
@@ -102,7 +101,7 @@ class DirectCounters:
             self._sides, self._known = sides, {}
         looks = await asyncio.gather(*(self._look(page, sides) for page in pages))
         self._seen.update(look.page for look in looks if look.series is not None)
-        if self._gateways and any(look.series is None for look in looks):
+        if self._gateways and any(look.series is None and look.late is None for look in looks):
             self._gateways.gone()
         late = [look for look in looks if look.late]
         if late and len(late) == len(looks):
@@ -163,11 +162,9 @@ class DirectCounters:
         said = str(err)
         if isinstance(err, ClusterNotFoundError) and f'pods "{page.pod}" not found' in said:
             return Look(page)
-        if may_not(err):
-            raise MetricsRefusedError(
-                f"{_name(page)}: reading it needs the RBAC verb get on pods/proxy in namespace {page.namespace}; grant "
-                f"it, or read from Prometheus. {said}"
-            ) from err
+        what = f"{_name(page)}: reading it"
+        if no := refusal(err, page.namespace, what=what, instead="read from Prometheus"):
+            raise no from err
         raise MetricQueryError(
             f"{_name(page)}: no page of metrics at port {page.port}, path {page.path}; name the right ones. {said}"
         ) from err

@@ -229,6 +229,17 @@ async def test_a_gateway_that_is_gone_is_looked_for_at_the_next_read(
     assert lists(server) == 2
 
 
+async def test_a_gateway_that_is_slow_is_not_looked_for_at_every_read(
+    server: Proxied, client: ClusterClient
+) -> None:
+    server.pages = {"e1": gateway({"web_shop_80": 5}), "e2": hang_up}
+    source = at_the_gateway(client)
+    for _ in range(3):
+        assert [one.pod for one in (await source.read(SIDES, since=0.0)).series] == ["e1"]
+
+    assert lists(server) == 1
+
+
 async def test_through_an_outage_the_gateways_that_are_known_are_read(
     server: Proxied, client: ClusterClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
