@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cd_provider.core.gate_head import gate_name
@@ -170,7 +170,7 @@ def judges(gates: Iterable[AnyGate]) -> tuple[JudgeGate, ...]:
 
 def parse_gates(value: Any) -> tuple[AnyGate, ...]:
     """
-    Read a list of gates; an empty list means: pod health only.
+    Read a list of gates; an empty list means: pod health only. Its judges share one chance to be wrong.
 
     :raises ArgumentError: no list, a gate of wrong shape, or two of one name.
     """
@@ -180,7 +180,15 @@ def parse_gates(value: Any) -> tuple[AnyGate, ...]:
     names = [gate.name for gate in gates]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ArgumentError(f"gates: two are called {twice[0]!r}, expected different names.")
-    return gates
+    return sharing(gates)
+
+
+def sharing(gates: Sequence[AnyGate]) -> tuple[AnyGate, ...]:
+    """Let the judges that can stop a canary share one chance to be wrong: it is the canary's, not a judge's."""
+    among = sum(gate.enforced for gate in judges(gates))
+    return tuple(
+        gate if isinstance(gate, Gate) or not gate.enforced else replace(gate, among=among) for gate in gates
+    )
 
 
 def _read(gate: str, key: str, value: Any, *, least: float) -> Any:

@@ -120,6 +120,8 @@ def _value(name: str, hint: Any, limits: Mapping[str, Any]) -> Schema:
         return {"type": "object", "properties": keys, "additionalProperties": False}
     if name == "gateways":
         return {"type": "string", "pattern": f"^{FORM.pattern}$"}
+    if name == "among":  # which nobody writes
+        return {"type": "integer", **limits}
     if kind is str:
         return {"type": "string", "pattern": r"\S", **limits}
     texts = [NUMBER, DURATION] if name.endswith("_s") else [NUMBER]

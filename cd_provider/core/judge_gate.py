@@ -16,7 +16,7 @@ from cd_provider.core.gate_head import gate_name
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
 from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
 from cd_provider.core.probe import Probe
-from cd_provider.core.units import MODES, seconds, word
+from cd_provider.core.units import MODES, seconds, whole, word
 from cd_provider.exceptions import ArgumentError
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ class JudgeGate:
     every_s: float = field(default=2.0, metadata={"minimum": LEAST_EVERY_S})
     baseline: str = "stable"
     options: Mapping[str, Any] = field(default_factory=dict)
+    among: int = field(default=1, metadata={"minimum": 1})
+    """How many judges share the chance to be wrong, itself included: a list of gates sets it as it is read."""
     kind: str = "judge"
 
     @classmethod
@@ -165,6 +167,7 @@ class JudgeGate:
             ask_s=time("ask_s", ASK_S, LEAST_ASK_S),
             probe=Probe.parse(value["probe"], where=f"{where}, probe") if "probe" in value else None,
             options=_mapping(value.get("options"), where),
+            among=_among(value.get("among", 1), where),
             **words,
         )
         if "ask_s" in value and not gate.asks:
@@ -237,7 +240,7 @@ class JudgeGate:
     def settings(self, *, max_s: float) -> JudgeSettings:
         """Give the judge's numbers."""
         settings = JudgeSettings(
-            alpha=SENSITIVITY[self.sensitivity], min_s=self.min_s, max_s=max_s, fresh=self.fresh
+            alpha=SENSITIVITY[self.sensitivity] / self.among, min_s=self.min_s, max_s=max_s, fresh=self.fresh
         )
         worst = settings.unacceptable
         return replace(
@@ -296,7 +299,16 @@ class JudgeGate:
         """Give plain JSON that :meth:`parse` reads back; what older gates could not say only where it is said."""
         unsaid = {} if self.fresh else {"baseline": None}
         unsaid |= {} if self.asks else {"on_inconclusive": None, "ask_s": None}
+        unsaid |= {} if self.among > 1 else {"among": None}
         return {key: value for key, value in {**asdict(self), **unsaid}.items() if value is not None}
+
+
+def _among(value: Any, where: str) -> int:
+    if isinstance(value, str):
+        raise ArgumentError(
+            f"{where}, among: saw {value!r}, expected a whole number; reading a list sets it."
+        )
+    return whole(value, name=f"{where}, among", least=1)
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from cd_provider.core.gate import parse_gate, parse_gates
+from cd_provider.core.gate import parse_gate, parse_gates, sharing
 from cd_provider.core.image import ImageFacts, ImageRef
 from cd_provider.core.message import Outcome
 from cd_provider.core.override import Override
@@ -153,7 +153,7 @@ class ReleasePlanOperator(ReleaseOperator):
         faults.catch(parse_gates, self.gates)
         if not isinstance(self.gates, Sequence) or isinstance(self.gates, str):
             return ()
-        return tuple(gate for one in self.gates if (gate := faults.catch(parse_gate, one)))
+        return sharing([gate for one in self.gates if (gate := faults.catch(parse_gate, one))])
 
     def _timing(
         self, context: Context, gates: Sequence[AnyGate], faults: Faults

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol, Self
 
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
-from cd_provider.core.judge.likelihood import RatioEvidence, ShareEvidence
+from cd_provider.core.judge.likelihood import BLOCK_S, RatioEvidence, ShareEvidence
+from cd_provider.core.judge.past import Past, differ
 from cd_provider.core.judge.settings import JudgeSettings, Tolerance
 from cd_provider.core.judge.view import WHOLE, Arm, Scene, grown_from
 
@@ -53,8 +54,9 @@ class ErrorsEvidence:
         self.ratio = RatioEvidence(cluster=cluster, began_at=began_at)
         self.share = ShareEvidence(cluster=cluster, began_at=began_at)
 
-    def step(self, at: float, ours: Arm, stable: Arm, tolerated: Tolerance) -> None:
+    def step(self, at: float, ours: Arm, stable: Arm, tolerated: Tolerance, between: float) -> None:
         self.ratio.times, self.share.share = (tolerated.errors,), tolerated.share
+        self.ratio.between = between
         self.ratio.step(at, (ours.errors,), (stable.errors,), (ours.requests, stable.requests))
         self.share.step(at, ours.errors, ours.requests)
 
@@ -97,15 +99,20 @@ class ClearLane:
 
     What is left without each pod is weighed when somebody asks: only when the whole speaks against the candidate.
 
-    :param cluster: how many errors come together, at least 1.
+    :param past: how many errors come together, and by how much pods of one version differ within a minute.
     """
 
-    def __init__(self, settings: JudgeSettings, cluster: float) -> None:
+    def __init__(self, settings: JudgeSettings, past: Past) -> None:
         self.settings = settings
-        self._errors = {WHOLE: ErrorsEvidence(0.0, cluster)}
+        self._differs = differ(past.errors_differ, BLOCK_S)
+        self._errors = {WHOLE: ErrorsEvidence(0.0, past.cluster)}
         self._latency = {WHOLE: LatencyEvidence(0.0)}
         self._waiting: list[Look] = []  # weighed with all pods, not yet without each
         self._weights: dict[str, Weight] = {}  # of this tick, as far as somebody asked
+
+    def tripped(self) -> None:
+        """Ask for more from now on: the seconds of the trip are among the evidence, and it returned all the same."""
+        self.settings = replace(self.settings, clear=self.settings.clear_again)
 
     def step(self, seen: Scene, shape: Shape | None) -> None:
         """Take the next tick."""
@@ -126,7 +133,8 @@ class ClearLane:
     def _weigh(self, view: str, look: Look) -> None:
         seen, tolerated, times = look
         arm = seen.views[view]
-        self._errors[view].step(seen.at, arm, seen.stable, tolerated)
+        between = self._differs * sum(1.0 / max(1, pods) for pods in seen.pods)
+        self._errors[view].step(seen.at, arm, seen.stable, tolerated, between)
         if times and arm.beyond and seen.stable.beyond:
             self._latency[view].look(seen.at, arm, seen.stable, times)
 

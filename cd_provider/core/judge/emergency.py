@@ -13,6 +13,7 @@ trips a second time has failed.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class EmergencyLane:
         self.differs = past.errors_differ[0]
         self.spread = 0.0  # variance of the candidate's rate relative to stable's, by how pods differ
         self._recent: deque[Tick] = deque()
+        self._soon_until = math.inf  # until then a trip is taken for the one before, or is the first
 
     @property
     def share(self) -> float:
@@ -68,6 +70,8 @@ class EmergencyLane:
 
     def reset(self) -> None:
         """Forget; what was seen before a return to traffic does not count after it."""
+        if self._recent:
+            self._soon_until = self._recent[-1].at + self.limits.soon_s
         while self._recent:
             self.usual.add(self._recent.popleft())
 
@@ -86,7 +90,8 @@ class EmergencyLane:
 
     def _look(self, at: float, for_s: float, ours: Counts, stable: Counts, ticks: int) -> Trip | None:
         limits = self.limits
-        if ours.error_share < limits.share or (chance := self.chance(ours, stable)) > limits.chance:
+        most = limits.chance if at <= self._soon_until else limits.again
+        if ours.error_share < limits.share or (chance := self.chance(ours, stable)) > most:
             return None
         mine = ours.requests / (ours.requests + stable.requests)
         cluster = self.usual.cluster

@@ -46,7 +46,7 @@ class Judge:
         self.settings, self.began_at, self.past = settings, began_at, past or Past()
         known = self.past
         self.emergency = EmergencyLane(known, limits=settings.emergency)
-        self.clear = ClearLane(settings, known.cluster)
+        self.clear = ClearLane(settings, known)
         self.never = NeverAbove(settings, known.cluster)
         self.subtle = SubtleLane(settings, known)
         self.harmless = Harmless(settings, self.subtle)
@@ -96,6 +96,7 @@ class Judge:
                 self.against.setdefault("errors", (at, "emergency"))
                 return None
             self.emergency.reset()
+            self.clear.tripped()
             self._deaf_until = at + self.settings.away_s
         return trip
 

@@ -75,8 +75,13 @@ class Evidence:
         """As a number to bet: 20 means odds of 20 to 1 against what is doubted."""
         return sum(self._each()) / len(self._kept)
 
+    @property
+    def dispersion(self) -> float:
+        """How many events of this block weigh as one: their logarithms are divided by it."""
+        return max(1.0, self.cluster)
+
     def _each(self) -> list[float]:
-        scale = max(1.0, self.cluster)
+        scale = self.dispersion
         return [
             kept * min(BLOCK_CAP, math.exp(min(log / scale, 50.0)))
             for kept, log in zip(self._kept, chain(*self.block), strict=True)
@@ -99,11 +104,21 @@ class RatioEvidence(Evidence):
     """
     Evidence that the candidate has more than ``times`` the events of stable.
 
+    Pods of one version differ: however many events a minute has, it tells no more than so few pods can. With
+    ``between`` their number weighs less the more there are, as a variance of chance and of pods together has it.
+
     :param times: what is tolerated of each kind; may change from tick to tick, as long as it does not depend on the
         tick's events.
+    :param between: variance of one side's share relative to the other's, by how pods of one version differ.
     """
 
     times: Sequence[float] = (1.0,)
+    between: float = 0.0
+    _scale: float = field(init=False, default=0.0)  # variance of the candidate's part of this block's events
+
+    @property
+    def dispersion(self) -> float:
+        return max(1.0, self.cluster + self._scale * self.between)
 
     def step(
         self, at: float, ours: Sequence[float], theirs: Sequence[float], exposure: tuple[float, float]
@@ -118,12 +133,14 @@ class RatioEvidence(Evidence):
         """
         if at > self._until:
             self._close(at)
+            self._scale = 0.0
         if min(exposure) <= 0.0:
             return
         found = []
         for logs, times, mine, its in zip(self.block, self.times, ours, theirs, strict=True):
             if both := mine + its:
                 share = share_of(times, *exposure)
+                self._scale += both * share * (1.0 - share)
                 logs = [
                     log + mine * word - both * log1p(more * share)
                     for log, (word, more) in zip(logs, self._words, strict=True)

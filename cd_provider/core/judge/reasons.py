@@ -61,9 +61,9 @@ def refuses(judge: Judge) -> Word:
 
 def _one_pod(judge: Judge, at: float) -> str:
     """Name the pod without which there would have been no case; empty: there is none, or more than one makes it."""
-    settings = judge.settings
+    settings, clear = judge.settings, judge.clear.settings
     found = [
-        (metric, weight.evidence >= settings.clear, weight.convicts(settings), weight.without)
+        (metric, weight.evidence >= clear.clear, weight.convicts(clear), weight.without)
         for metric, weight in zip(METRICS, (judge.clear.errors, judge.clear.latency), strict=True)
     ]
     drifts = (judge.subtle.errors, judge.subtle.latency)

@@ -58,8 +58,9 @@ class JudgeSettings:
     :param fresh: the baseline started together with the candidate, so that both are as cold.
     :param min_s: before which nothing passes; None: two minutes beside a fresh baseline, three beside an old one.
     :param max_s: when the canary is over.
-    :param clear: evidence (odds to 1) that convicts in the clear lane. :param weakest: what must be left of it
-        without any pod, or two that may share a host.
+    :param clear: evidence (odds to 1) that convicts in the clear lane. :param clear_again: the same after a trip, whose
+        seconds are among the evidence. :param weakest: what must be left of it without any pod, or two that may share
+        a host.
     :param leaning: standard deviations towards worse with which nothing passes now.
     :param never_above: errors per request, 0–1, that never pass, and that convict where stable has fewer; where stable
         is above it, too, it is no measure. 1: no such limit.
@@ -81,7 +82,8 @@ class JudgeSettings:
     clear_at: Tolerance = CLEAR
     cold_at: Tolerance = COLD
     clear: float = 20.0
-    weakest: float = 4.0
+    clear_again: float = 60.0
+    weakest: float = 6.0
     weakest_part: float = 0.4
     leaning: float = 1.0
     never_above: float = NEVER_ABOVE

@@ -169,7 +169,7 @@ class _Reading:
 
 
 def _limit(judge: Judge, lane: str) -> float:
-    return judge.settings.clear if lane.startswith("clear") else judge.subtle.limit
+    return judge.clear.settings.clear if lane.startswith("clear") else judge.subtle.limit
 
 
 def _blocked(judge: Judge) -> tuple[str, bool]:
@@ -181,7 +181,7 @@ def _blocked(judge: Judge) -> tuple[str, bool]:
     for weight, lean, drift, by_latency in zip(
         (clear.errors, clear.latency), leans, drifts, (False, True), strict=True
     ):
-        if weight.evidence >= judge.settings.clear and not weight.convicts(judge.settings) and weight.without:
+        if weight.evidence >= clear.settings.clear and not weight.convicts(clear.settings) and weight.without:
             return weight.without, by_latency
         if lean and lean.far and not lean.convicts and drift.strongest:
             return drift.strongest, by_latency

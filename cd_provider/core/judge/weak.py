@@ -92,7 +92,7 @@ class WeakJudge:
     def _begin(self) -> ClearLane:
         past = look_back(self._past)
         self.before, self.cluster = Counts(past.requests, past.errors), past.cluster
-        self._clear, self._past = ClearLane(self.settings, self.cluster), []
+        self._clear, self._past = ClearLane(self.settings, past), []
         return self._clear
 
     def _why_not(self) -> Word:

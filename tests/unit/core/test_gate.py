@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from cd_provider.core.gate import Gate, parse_gates, promql
+from cd_provider.core.gate import Gate, judges, parse_gates, promql
+from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.exceptions import ArgumentError
 
 RATIO = 'sum(rate(bad{svc="$candidate"}[$window])) / sum(rate(all{svc="$candidate"}[$window]))'
@@ -68,3 +69,19 @@ def test_a_gate_survives_the_way_through_json() -> None:
     one = gate(min_requests=100, for_s="5m")
 
     assert Gate.parse(one.as_dict()) == one
+
+
+def test_judges_that_can_stop_a_canary_share_its_chance_to_be_wrong() -> None:
+    """A bound has no such chance, and who only observes takes none from the others."""
+    both = [
+        judge("pods", preset="demo"),
+        judge("gateway", preset="envoy"),
+        promql("errors", query=RATIO, max=1),
+    ]
+    watched = [*both, judge("more", preset="demo", mode="observe")]
+    alone, *_ = judges(parse_gates([both[0]]))
+    pods, gateway, observed = judges(parse_gates(watched))
+
+    assert pods.settings(max_s=1800.0).alpha == gateway.settings(max_s=1800.0).alpha == 0.03
+    assert observed.settings(max_s=1800.0).alpha == alone.settings(max_s=1800.0).alpha == 0.06
+    assert JudgeGate.parse(pods.as_dict()) == pods, "its record replays with the same"

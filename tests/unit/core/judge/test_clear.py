@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cd_provider.core.judge import clear
 from cd_provider.core.judge.clear import ClearLane, Weight
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.latency import Shape
+from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.view import scene
 from tests.unit.core.judge.hand_made import EDGES, buckets
 
 SETTINGS = JudgeSettings()
+PAST = Past(cluster=1.0, errors_differ=(0.0, 0.0, 0.0))
 SHAPE = Shape.of(EDGES, buckets(1e5), SETTINGS)
 Row = tuple[float, float, float]  # requests, errors, times as slow
 
@@ -23,9 +27,10 @@ def lane(
     *,
     minutes: float = 10.0,
     settings: JudgeSettings = SETTINGS,
+    past: Past = PAST,
 ) -> ClearLane:
     """Give the lane after so many minutes of the same ticks, ten seconds each; a pod is a row."""
-    found = ClearLane(settings, 1.0)
+    found = ClearLane(settings, past)
     for number in range(1, round(minutes * 6) + 1):
         ours = {f"c{pod}": Counts(m, a, buckets(m, times)) for pod, (m, a, times) in enumerate(candidate)}
         theirs = {"s": Counts(stable[0], stable[1], buckets(stable[0], stable[2]))}
@@ -44,6 +49,39 @@ def test_a_candidate_like_stable_carries_less_and_less() -> None:
 def test_ten_times_the_errors_convict_and_so_does_half_as_slow_again() -> None:
     assert lane([(50.0, 0.5, 1.0)] * 3).errors.convicts(SETTINGS)
     assert lane([(50.0, 0.05, 1.5)] * 3).latency.convicts(SETTINGS)
+
+
+def test_where_pods_differ_by_half_two_and_a_half_times_the_errors_convict_nobody() -> None:
+    """However many requests there are: three pods are three witnesses."""
+    rows, stable, settings = [(5e4, 125.0, 1.0)] * 3, (15e4, 150.0, 1.0), replace(SETTINGS, fresh=True)
+    alike, apart = (
+        lane(rows, stable, minutes=3.0, settings=settings, past=replace(PAST, errors_differ=(of,) * 3)).errors
+        for of in (0.0, 0.3)
+    )
+
+    assert alike.convicts(settings)
+    assert not apart.convicts(settings)
+
+
+def test_where_pods_differ_few_errors_weigh_nearly_as_much() -> None:
+    rows, stable = [(50.0, 0.5, 1.0)] * 3, (150.0, 0.15, 1.0)
+    alike, apart = (
+        lane(rows, stable, minutes=2.0, past=replace(PAST, errors_differ=(of,) * 3)).errors
+        for of in (0.0, 0.05)
+    )
+
+    assert 0.7 * alike.evidence < apart.evidence < alike.evidence
+
+
+def test_after_a_trip_it_takes_more_to_convict() -> None:
+    """The seconds of the trip are among the evidence, and it has returned all the same."""
+    found = lane([(50.0, 0.5, 1.0)] * 3, minutes=3.0)
+    between = replace(SETTINGS, clear=found.errors.evidence / 2.0, clear_again=found.errors.evidence * 2.0)
+    once, again = (lane([(50.0, 0.5, 1.0)] * 3, minutes=3.0, settings=between) for _ in range(2))
+    again.tripped()
+
+    assert once.convicts("errors")
+    assert not again.convicts("errors")
 
 
 def test_what_is_tolerated_does_not_convict() -> None:
@@ -82,7 +120,7 @@ def test_the_only_pod_convicts_by_itself() -> None:
 
 
 def test_a_later_pod_has_carried_nothing_before_it_came() -> None:
-    found = ClearLane(SETTINGS, 1.0)
+    found = ClearLane(SETTINGS, PAST)
     for number in range(1, 61):
         ours = {"c0": Counts(50.0, 0.5)} | ({"c1": Counts(50.0, 0.05)} if number > 30 else {})
         tick = Tick(10.0 * number, 10.0, ours, {"s": Counts(500.0, 0.5)})
@@ -95,7 +133,7 @@ def test_a_later_pod_has_carried_nothing_before_it_came() -> None:
 
 @pytest.mark.parametrize(("bad", "convicts"), [(2, False), (4, True)])
 def test_a_bad_host_with_two_of_four_pods_convicts_nothing(bad: int, convicts: bool) -> None:
-    found = ClearLane(SETTINGS, 1.0)
+    found = ClearLane(SETTINGS, PAST)
     for number in range(1, 31):
         ours = {f"c{pod}": Counts(50.0, 2.0 if pod < bad else 0.02) for pod in range(4)}
         tick = Tick(10.0 * number, 10.0, ours, {"s": Counts(500.0, 0.5)})
@@ -117,7 +155,7 @@ def test_it_is_the_same_asked_after_every_tick_or_once_at_the_end(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clear, "MOST_WAITING", most)
-    often, once = ClearLane(SETTINGS, 1.0), ClearLane(SETTINGS, 1.0)
+    often, once = ClearLane(SETTINGS, PAST), ClearLane(SETTINGS, PAST)
     for number in range(1, 61):
         tick = late_and_bad(number)
         known = ["c0", "c1"] if number > 30 else ["c0"]
@@ -141,7 +179,7 @@ def test_a_cold_candidate_beside_a_warm_baseline_may_be_worse_for_a_minute() -> 
 
 
 def test_without_latency_only_errors_are_weighed() -> None:
-    found = ClearLane(SETTINGS, 1.0)
+    found = ClearLane(SETTINGS, PAST)
     tick = Tick(10.0, 10.0, {"c": Counts(50.0, 5.0)}, {"s": Counts(500.0, 0.5)})
     found.step(scene(tick, began_at=0.0, known=["c"], shape=None), None)
 

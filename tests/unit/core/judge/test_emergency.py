@@ -138,6 +138,21 @@ def test_after_a_reset_it_begins_anew() -> None:
     assert lane.step(Tick(3.0, 1.0, {"c": Counts(5, 1)}, {"s": Counts(*FINE)})) is None
 
 
+@pytest.mark.parametrize(("later_s", "trips"), [(60.0, True), (600.0, False)])
+def test_a_second_trip_takes_more_the_later_it_comes(later_s: float, trips: bool) -> None:
+    """Three errors within seconds: soon after its return they convict; ten minutes later it takes more."""
+    lane = EmergencyLane(usual(share=0.001))
+    for tick in ticks([(5, 2), (5, 2)]):
+        lane.step(tick)
+    lane.reset()
+    later = [
+        replace(one, at=one.at + later_s)
+        for one in ticks([(5, 1), *[(5, 0)] * 2, (5, 1), *[(5, 0)] * 3, (5, 1)])
+    ]
+
+    assert any(lane.step(tick) for tick in later) is trips
+
+
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 5)), min_size=3, max_size=30))
 def test_more_errors_never_make_it_later(rows: list[tuple[int, int]]) -> None:
     def at(extra: int) -> float:
