@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.canary_bench.family import Family, Retries
 from benchmarks.canary_bench.regressions import HEALTHY, Regression
 from benchmarks.canary_bench.samples import EDGES, HORIZON_S, Samples
-from benchmarks.canary_bench.scrape import Counted, Done, before, count, keep, scrapes
+from benchmarks.canary_bench.scrape import Counted, Done, before, count, keep, restart, restarts, scrapes
 from benchmarks.canary_bench.surroundings import Array, Conditions, Pods, Rng, conditions, lasting
 
 _GRID = np.linspace(-8.0, 8.0, 16_001)
@@ -66,8 +66,10 @@ def record(family: Family, regression: Regression, *, seed: int, run: int, histo
     live, past = (np.random.Generator(np.random.PCG64(one)) for one in seeds)
     pods = make_pods(live, family)
     ends = grid(family.interval_s, 1, math.floor(HORIZON_S / family.interval_s))
-    totals = count(live, family, happen(live, family, regression, pods, ends))
+    totals = count(happen(live, family, regression, pods, ends))
+    begun_anew = restarts(live, family, totals.shape[:2])
     totals += before(live, family, pods, totals)
+    restart(totals, begun_anew)
     seen = Counted(pods, family.interval_s, begun(ends), totals, keep(live, family, totals))
     return Record(seen, history(past, family, pods, totals[0], history_s) if history_s else None)
 
@@ -95,13 +97,17 @@ def history(rng: Rng, family: Family, pods: Pods, upto: Array, history_s: float)
     """
     Give what stable did before the candidate was there: its own pods, or those that a fresh baseline is beside.
 
+    Its own have not begun anew in that time: what they stand at afterwards has been counted for hours.
+
     :param upto: what the counters of ``pods`` stand at when the candidate takes traffic.
     """
     old = old_pods(rng, family, pods)
     ticks = math.floor(history_s / family.interval_s)
     ends = grid(family.interval_s, 1 - ticks, 0)
-    totals = count(rng, family, happen(rng, family, HEALTHY, old, ends))
-    if not family.fresh:
+    totals = count(happen(rng, family, HEALTHY, old, ends))
+    if family.fresh:
+        restart(totals, restarts(rng, family, totals.shape[:2]))
+    else:
         totals += upto[~pods.is_candidate] - totals[-1]
     return Counted(old, family.interval_s, begun(ends), totals, keep(rng, family, totals))
 

@@ -25,12 +25,10 @@ class Done:
     in_bucket: Array
 
 
-def count(rng: Rng, family: Family, done: Done) -> Array:
+def count(done: Done) -> Array:
     """Give the counters, scrape × pod × (errors, buckets): 0 when the first tick begins, then at the end of each."""
     counted = np.concatenate([done.errors[..., None], np.cumsum(done.in_bucket, axis=-1)], axis=-1)
-    totals = np.concatenate([np.zeros_like(counted[:1]), np.cumsum(counted, axis=0)])
-    restart(rng, family, totals)
-    return totals
+    return np.concatenate([np.zeros_like(counted[:1]), np.cumsum(counted, axis=0)])
 
 
 @dataclass(frozen=True)
@@ -89,11 +87,15 @@ def before(rng: Rng, family: Family, pods: Pods, totals: Array) -> Array:
     return start
 
 
-def restart(rng: Rng, family: Family, totals: Array) -> None:
-    """Let each pod's process begin anew now and then: its counters start from 0 with some tick."""
+def restarts(rng: Rng, family: Family, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Draw with which scrapes each pod's process has begun anew."""
     if not family.restarts_per_h:
-        return
-    chance = family.restarts_per_h * family.interval_s / 3600.0
-    begun = rng.random(totals.shape[:2]) < chance
+        return np.zeros(shape, dtype=np.bool_)
+    begun: NDArray[np.bool_] = rng.random(shape) < family.restarts_per_h * family.interval_s / 3600.0
+    return begun
+
+
+def restart(totals: Array, begun: NDArray[np.bool_]) -> None:
+    """Let counters start from 0 where a process has begun anew."""
     for tick, pod in np.argwhere(begun[1:]):
         totals[tick + 1 :, pod] -= totals[tick, pod].copy()

@@ -167,6 +167,20 @@ def test_history_is_stable_alone_and_changes_nothing_after() -> None:
         assert 0 < before[0].stable[name].requests < before[-1].stable[name].requests <= pod.requests
 
 
+@pytest.mark.parametrize("run", range(5))
+def test_old_pods_that_begin_anew_count_from_nothing_and_have_not_done_so_before(run: int) -> None:
+    family = replace(FAMILIES["shop-50"], restarts_per_h=8.0)
+    scrapes = generate(family, HEALTHY, seed=7, run=run, history_s=3600)
+    before = [one for one in scrapes if one.at < 0]
+    past, stable = 50 * 3600, 50 * (60 * 0.95 + 60 * 0.75 + 1680 * 0.5)
+
+    assert totals(before)[1].requests == pytest.approx(past, rel=0.05)
+    assert totals(scrapes)[1].requests == pytest.approx(past + stable, rel=0.05)
+    for name, first in before[0].stable.items():
+        last = before[-1].stable[name].buckets
+        assert all(low <= high for low, high in zip(first.buckets, last, strict=True))
+
+
 def test_a_fresh_baseline_has_no_history_of_its_own() -> None:
     scrapes = generate(IDEAL, HEALTHY, seed=1, run=0, history_s=60)
 
