@@ -13,8 +13,8 @@ from cd_provider.core.traffic import Step
 from cd_provider.exceptions import ArgumentError
 
 if TYPE_CHECKING:
-    from cd_provider.core.canary import CanaryPlan
     from cd_provider.core.gate import AnyGate
+    from cd_provider.core.situation import CanaryPlan
 
 IF_BUSY = ("refuse", "wait")
 RESULT = ("kind", "line", "decided_at", "off_at")
@@ -96,9 +96,7 @@ class CanaryOrder:
 
     def plan(self) -> CanaryPlan:
         """Give what the pure decision works on."""
-        from cd_provider.core.canary import (
-            CanaryPlan,  # a task that only orders one need not know how it is decided
-        )
+        from cd_provider.core.situation import CanaryPlan  # who only orders a canary loads no judge
 
         return CanaryPlan(
             steps=tuple(Step(int(one["weight"]), float(one["for_s"])) for one in self.steps),

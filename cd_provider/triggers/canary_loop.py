@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cd_provider.core import names
-from cd_provider.core.canary import Action, Away, CanaryPlan, Hold, Passed, Resize, Shift, Stop, decide
+from cd_provider.core.canary import decide
 from cd_provider.core.finding import Finding
 from cd_provider.core.gate import judges
 from cd_provider.core.override import Override
 from cd_provider.core.release import Release, Verdict
+from cd_provider.core.situation import Action, Away, CanaryPlan, Hold, Passed, Resize, Shift, Stop
 from cd_provider.exceptions import ClusterForbiddenError, LeaseLostError, PermanentError, TransientError
 from cd_provider.triggers.answers import Answers, Read
 from cd_provider.triggers.canary_sight import Sight

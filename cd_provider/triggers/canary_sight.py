@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from cd_provider.core import names
 from cd_provider.core.baseline import Baseline
-from cd_provider.core.canary import CanaryPlan, Situation
 from cd_provider.core.override import NOT_ANSWERED, Answer
 from cd_provider.core.pod import PodState
+from cd_provider.core.situation import CanaryPlan, Situation
 from cd_provider.core.workload import WorkloadState
 from cd_provider.triggers.answers import Answers
 from cd_provider.triggers.notes import ATTEMPT_STARTED, TRIPPED, read_trips

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from cd_provider.core import names
 from cd_provider.core.baseline import write_runs
-from cd_provider.core.canary import CanaryPlan, Situation
 from cd_provider.core.release import Release, Verdict
+from cd_provider.core.situation import CanaryPlan, Situation
 from cd_provider.core.traffic import ALL_STABLE, Weights
 from cd_provider.core.workload import WorkloadState
 from cd_provider.exceptions import LeaseLostError, PermanentError, TransientError

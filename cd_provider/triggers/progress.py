@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cd_provider.core.canary import CanaryPlan, Situation, Stop
 from cd_provider.core.finding import sentence
+from cd_provider.core.situation import CanaryPlan, Situation, Stop
 from cd_provider.triggers.gate_watch import GateWatch
 from cd_provider.triggers.judge_watch import JudgeWatch
 

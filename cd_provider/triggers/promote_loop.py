@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from cd_provider.core.canary import CanaryPlan, Situation, Stop, bad_gates, bad_pods
+from cd_provider.core.canary import bad_gates, bad_pods
 from cd_provider.core.names import ATTEMPT, CANDIDATE, RECORD, RELEASE, VERDICT, compact
 from cd_provider.core.pod import PodState
 from cd_provider.core.release import Record, Release, Verdict
+from cd_provider.core.situation import CanaryPlan, Situation, Stop
 from cd_provider.core.story import short_image
 from cd_provider.core.traffic import ALL_STABLE
 from cd_provider.core.workload import Rollout, WorkloadState, judge_rollout

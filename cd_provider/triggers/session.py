@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.judge.sides import Sides, fresh_sides_of, sides_of
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.names import BASELINE, CANDIDATE, baseline_name, candidate_name
@@ -18,6 +17,7 @@ from cd_provider.core.ports import Candidate, TrafficRouter, Workload
 from cd_provider.core.query import QueryNames
 from cd_provider.core.refuse import pick_container, strangers
 from cd_provider.core.release import Target
+from cd_provider.core.situation import CanaryPlan
 from cd_provider.core.template import is_side
 from cd_provider.core.workload import WorkloadRef, WorkloadState
 from cd_provider.exceptions import ClusterNotFoundError, ClusterRefusedError

@@ -24,6 +24,7 @@ from cd_provider.core.judge.drawing import (
 from cd_provider.core.judge.story import percent
 from cd_provider.core.judge.tracks import Point, Tracks
 
+PAD, ROW = 24.0, 20.0  # around a sheet, and from one line of words to the next
 LEFT, RIGHT = 62.0, 162.0  # room for numbers, and for the names of lines
 LABEL_STEP = 15.0
 LANE_LOOK = {

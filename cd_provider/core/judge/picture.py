@@ -8,57 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from cd_provider.core.judge.bands import Band
 from cd_provider.core.judge.drawing import (
     BAD,
-    CANDIDATE,
     FAINT,
     GOOD,
     INK,
     LETTER,
-    LINE,
     UNSURE,
     Scale,
     box,
     card,
     line,
     mark,
-    path,
     text,
     wrapped,
 )
 from cd_provider.core.judge.panels import (
-    LANE_LOOK,
     LEFT,
+    PAD,
     RIGHT,
+    ROW,
     Banded,
     Frame,
     about,
-    blocked_lanes,
     evidence,
     ratio,
     share,
     span,
     traffic,
 )
+from cd_provider.core.judge.picture_legend import AWAY, GAP, WARM, Legend
+from cd_provider.core.judge.picture_pods import ERROR_TICKS, LATENCY_TICKS, Pods, last
 from cd_provider.core.judge.record import Record, told_apart
 from cd_provider.core.judge.story import clock, percent
 from cd_provider.core.judge.tracks import Tracks, follow
 from cd_provider.core.judge.verdict import Judged
-from cd_provider.core.judge.view import AND
 
 WIDTH = 900.0
-PAD, ROW = 24.0, 20.0
 TRAFFIC, ERRORS, LATENCY, EVIDENCE = 54.0, 150.0, 120.0, 140.0
 BETWEEN = 38.0  # two panels
-WARM, AWAY, GAP = "#f1f5f9", "#fee2e2", "#e0e7ff"
 COLORS = {"PASS": GOOD, "FAIL": BAD, "TRIP": BAD, "INCONCLUSIVE": UNSURE, "NO_DATA": UNSURE}
-ERROR_TICKS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-LATENCY_TICKS = (0.25, 0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
-EACH = (3, 262.0, 92.0)  # of the pods' small pictures: in a row, width, height
-MOST_PODS = 12
 STEPS_S = (10, 20, 30, 60, 120, 180, 300, 600, 1800, 3600, 7200, 86_400)
 
 
@@ -99,9 +89,13 @@ class _Sheet:
             self.y += 40
             return
         yield from self._body()
-        yield from self._legend()
+        legend = Legend(self.record, self.tracks, y=self.y, width=WIDTH)
+        yield from legend.parts()
+        self.y = legend.y
         if pods and self.tracks.pods:
-            yield from self._pods()
+            each = Pods(self.record.settings, self.tracks, y=self.y, end=self.end)
+            yield from each.parts()
+            self.y = each.y
         yield from self._foot()
 
     def _head(self) -> Iterator[str]:
@@ -221,100 +215,6 @@ class _Sheet:
                 + "</g>"
             )
 
-    def _legend(self) -> Iterator[str]:
-        """Explain lines and shades that are there, in rows."""
-        x, shown = PAD, list(self._keys())
-        for sample, words in shown:
-            wide = 34 + len(words) * 12 * LETTER + 18
-            if x + wide > WIDTH - PAD + 18:
-                x, self.y = PAD, self.y + ROW
-            yield sample(x, self.y)
-            yield text(x + 34, self.y + 4, words)
-            x += wide
-        self.y += ROW + 8
-
-    def _keys(self) -> Iterator[tuple[Any, str]]:
-        def shade(fill: str, **more: Any) -> Any:
-            return lambda x, y: box(x, y - 7, 26, 14, fill=fill, **more)
-
-        def stroke(color: str, dash: str) -> Any:
-            return lambda x, y: path([(x, y), (x + 26, y)], color=color, dash=dash)
-
-        yield shade("#f7e3cd"), "95 % of each moment, counted anew after the warm-up"
-        for lane, (color, dash) in LANE_LOOK.items():
-            if any(lane in point.odds for point in self.tracks.points):
-                yield stroke(color, dash), lane
-        for lane in blocked_lanes(self.tracks):
-            yield (
-                stroke(LANE_LOOK[lane][0], "1 3"),
-                f"{lane} without {AND.join(map(short, self.tracks.blocked))}",
-            )
-        yield shade(WARM, stroke=LINE), "warm-up, nothing passes"
-        if any(gap.away for gap in self.tracks.gaps):
-            yield shade(AWAY), "off traffic after a trip"
-        for what in sorted({gap.what for gap in self.tracks.gaps if not gap.away}):
-            yield shade(GAP), what
-        if self.record.restarts:
-            yield lambda x, y: mark(x + 13, y + 4, fill=INK, title=""), "counters began anew"
-
-    def _pods(self) -> Iterator[str]:
-        tracks = self.tracks
-        columns, width, height = EACH
-        what = "latency" if tracks.by_latency else "errors"
-        shown = sorted(tracks.pods, key=lambda pod: pod not in tracks.blocked)[:MOST_PODS]
-        more = (
-            f"; {len(tracks.pods) - len(shown)} more are not shown" if len(tracks.pods) > len(shown) else ""
-        )
-        yield text(
-            PAD,
-            self.y + 8,
-            f"Each candidate pod alone: {what}, times stable's{more}",
-            size=13,
-            fill=INK,
-            bold=True,
-        )
-        self.y += 40
-        found = {
-            pod: [(p.at, p.pods[pod][tracks.by_latency]) for p in tracks.points if pod in p.pods]
-            for pod in shown
-        }
-        spans = [
-            span(one, least=(0.45, 4.5) if what == "errors" else (0.75, 1.45), most=(0.05, 80.0))
-            for one in found.values()
-        ]
-        low, high = min(one[0] for one in spans), max(one[1] for one in spans)
-        for number, pod in enumerate(shown):
-            left = LEFT + number % columns * (width + 16)
-            top = self.y + number // columns * (height + 48)
-            frame = Frame(Scale(0.0, self.end, left, left + width - 30), top, height)
-            yield from self._pod(frame, Scale(low, high, frame.bottom, frame.top, log=True), pod, found[pod])
-        self.y += -(-len(shown) // columns) * (height + 48)
-
-    def _pod(self, frame: Frame, y: Scale, pod: str, found: Banded) -> Iterator[str]:
-        settings, tracks = self.record.settings, self.tracks
-        if pod in tracks.blocked:
-            yield box(
-                frame.x.begin - 36,
-                frame.top - 24,
-                frame.x.end - frame.x.begin + 44,
-                frame.height + 32,
-                fill="#fff7ed",
-                stroke=CANDIDATE,
-                round=5,
-            )
-        ticks = LATENCY_TICKS if tracks.by_latency else ERROR_TICKS
-        metric = "latency" if tracks.by_latency else "errors"
-        bounds = (getattr(settings.ignore, metric), getattr(settings.unacceptable, metric))
-        last = _last(found)
-        name = short(pod)
-        title = f"{name}: {about(last.middle)}" if last else f"{name}: no errors"
-        few = (
-            [tick for number, tick in enumerate(ticks) if number % 2 == 0 or len(ticks) < 6]
-            if y.high / y.low > 30
-            else ticks
-        )
-        yield from ratio(frame, y, found, bounds, title=title, ticks=few, named=False)
-
     def _foot(self) -> Iterator[str]:
         record, past = self.record, self.record.past
         began = datetime.fromtimestamp(record.began_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -353,27 +253,16 @@ def _whose(record: Record) -> str:
     return " · ".join(part for part in named if part)
 
 
-def short(pod: str) -> str:
-    """Leave out the middle of a long name: what tells pods apart is at its end."""
-    return pod if len(pod) <= 24 else f"{pod[:9]}…{pod[-14:]}"
-
-
-def _last(found: Banded) -> Band | None:
-    return next((band for _, band in reversed(found) if band is not None), None)
-
-
 def _share_now(tracks: Tracks) -> str:
-    last = _last([(point.at, point.share) for point in tracks.points])
+    now = last([(point.at, point.share) for point in tracks.points])
     return (
-        f": {percent(last.middle)} at the end (up to {percent(last.high)})"
-        if last
-        else ": nothing to compare"
+        f": {percent(now.middle)} at the end (up to {percent(now.high)})" if now else ": nothing to compare"
     )
 
 
 def _now(found: Banded) -> str:
-    last = _last(found)
-    return f": {about(last.middle)} at the end ({about(last.low)} to {about(last.high)})" if last else ""
+    now = last(found)
+    return f": {about(now.middle)} at the end ({about(now.low)} to {about(now.high)})" if now else ""
 
 
 def _flag(judged: Judged) -> str:

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cd_provider.core.baseline import Baseline, read_runs, runs, write_runs
-from cd_provider.core.canary import Away, CanaryPlan, Hold, Passed, Resize, Shift, Situation, Stop, decide
+from cd_provider.core.canary import decide
 from cd_provider.core.finding import Finding
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.core.names import RUNS
 from cd_provider.core.pod import PodFault
+from cd_provider.core.situation import Away, CanaryPlan, Hold, Passed, Resize, Shift, Situation, Stop
 from cd_provider.core.traffic import Step, Weights
 from tests.unit.core.test_canary import ASKED, FOREIGN, candidate, pod, seen, verdict
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cd_provider.core.canary import Away, CanaryPlan, Hold, Passed, Resize, Shift, Situation, Stop, decide
+from cd_provider.core.canary import decide
 from cd_provider.core.finding import Finding, GateState, Reading, sentence
 from cd_provider.core.gate import Gate, promql
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.core.override import Answer, Override
 from cd_provider.core.pod import PodFault, PodState
+from cd_provider.core.situation import Away, CanaryPlan, Hold, Passed, Resize, Shift, Situation, Stop
 from cd_provider.core.traffic import Step, Weights
 from cd_provider.core.workload import WorkloadState
 

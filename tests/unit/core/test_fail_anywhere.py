@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from cd_provider.core.canary import AHEAD_S, Hold, Resize, Shift, Situation, Stop, decide
+from cd_provider.core.canary import AHEAD_S, decide
 from cd_provider.core.finding import Finding
 from cd_provider.core.judge_gate import JudgeGate, judge
+from cd_provider.core.situation import Hold, Resize, Shift, Situation, Stop
 from cd_provider.core.traffic import Weights
 from tests.unit.core.test_canary import PLAN, candidate, pod, seen, verdict
 

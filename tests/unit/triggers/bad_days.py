@@ -14,11 +14,12 @@ from typing import Any
 import httpx
 
 from cd_provider.adapters.metrics.counters_prometheus import PrometheusCounters
-from cd_provider.core.canary import CanaryPlan, Passed, Resize, Shift, Situation, Stop, decide
+from cd_provider.core.canary import decide
 from cd_provider.core.finding import Finding
 from cd_provider.core.judge.presets import DEMO
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import JudgeGate, judge
+from cd_provider.core.situation import CanaryPlan, Passed, Resize, Shift, Situation, Stop
 from cd_provider.core.traffic import Step, Weights
 from cd_provider.triggers.judge_watch import JudgeWatch
 from tests.fakes import SHOP, pod

@@ -9,13 +9,13 @@ from typing import Any
 
 from cd_provider.adapters.routers import open_router
 from cd_provider.adapters.workloads import open_candidate, open_workload
-from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.gate import AnyGate
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.core.names import BASELINE
 from cd_provider.core.order import gates_hash
 from cd_provider.core.release import Release
+from cd_provider.core.situation import CanaryPlan
 from cd_provider.core.traffic import parse_steps
 from cd_provider.core.workload import WorkloadRef
 from cd_provider.triggers.answers import Read

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.names import ATTEMPT, VERDICT, compact
 from cd_provider.core.release import Release, Verdict
+from cd_provider.core.situation import CanaryPlan
 from cd_provider.core.traffic import Step
 from cd_provider.exceptions import NotPassedError
 from cd_provider.triggers.promote_loop import PASS_AGE_S, Promotion, check_pass

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.finding import Finding
 from cd_provider.core.names import ATTEMPT, DELIVERY, RELEASE, ROUTE_BASELINE, RUNS, VERDICT
 from cd_provider.core.pod import PodFault
 from cd_provider.core.release import Verdict
+from cd_provider.core.situation import CanaryPlan
 from cd_provider.exceptions import LeaseLostError
 from cd_provider.triggers import canary_loop, cleanup, promote_loop
 from cd_provider.triggers.canary_loop import CanaryLoop, CanaryResult

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.gate import Gate, promql
 from cd_provider.core.names import VERDICT
 from cd_provider.core.override import Override
 from cd_provider.core.pod import PodFault, PodState
 from cd_provider.core.query import QueryNames
 from cd_provider.core.release import Release, Verdict
+from cd_provider.core.situation import CanaryPlan
 from cd_provider.core.traffic import parse_steps
 from cd_provider.triggers.canary_loop import CanaryLoop
 from cd_provider.triggers.gate_watch import GateWatch

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cd_provider.core.canary import CanaryPlan
 from cd_provider.core.names import ATTEMPT, VERDICT
 from cd_provider.core.release import Release, Verdict
+from cd_provider.core.situation import CanaryPlan
 from cd_provider.exceptions import NotPassedError
 from cd_provider.triggers.promote_loop import Promotion, check_pass
 
