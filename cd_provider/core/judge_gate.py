@@ -7,7 +7,6 @@ Kept as plain JSON (``judge(…)`` makes it), read into a :class:`JudgeGate` at 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cd_provider.core.gate_head import gate_name
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
 from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
+from cd_provider.core.judge_checks import check
 from cd_provider.core.probe import Probe
 from cd_provider.core.units import MODES, seconds, whole, word
 from cd_provider.exceptions import ArgumentError
@@ -174,51 +174,8 @@ class JudgeGate:
             raise ArgumentError(
                 f"{where}, ask_s: nobody is asked; say on_inconclusive='ask', or leave it out."
             )
-        gate._check_roles()
-        gate._check_gateways()
-        gate._check_probe()
+        check(gate)
         return gate
-
-    def _check_roles(self) -> None:
-        if "critical" not in (self.errors.role, self.latency.role):
-            raise ArgumentError(
-                f"gate {self.name!r} cannot fail: errors are {self.errors.role}, latency is {self.latency.role}. "
-                "Make one of them critical, or say mode='observe' to stop nothing."
-            )
-
-    def _check_gateways(self) -> None:
-        from cd_provider.core.judge.gateways import gateways_of
-
-        known, where = self.counters(), f"gate {self.name!r}, gateways"
-        if self.source == "direct":
-            gateways_of(known, self.gateways, where=where)
-        elif self.gateways is not None:
-            raise ArgumentError(
-                f"{where}: saw {self.gateways!r}, but source is {self.source!r}, which needs none; say "
-                "source='direct', or leave it out."
-            )
-
-    def _check_probe(self) -> None:
-        from cd_provider.core.judge.presets import PROBES
-
-        where, known = f"gate {self.name!r}, probe", self.counters()
-        if (self.low_traffic == "probe") != (self.probe is not None):
-            raise ArgumentError(
-                f"{where}: saw {self.probe and asdict(self.probe)} with low_traffic {self.low_traffic!r}, expected "
-                "low_traffic='probe' with a path, such as probe={'path': '/'}, or neither."
-            )
-        if self.probe is None:
-            return
-        if known.unit != "backend_pod":
-            raise ArgumentError(
-                f"{where}: preset {known.name} counts in the gateway, where requests to one side alone cannot be sent; "
-                "take a preset that counts in the pods."
-            )
-        if known.path and re.fullmatch(PROBES, self.probe.path.partition("?")[0]):
-            raise ArgumentError(
-                f"{where}, path: saw {self.probe.path!r}, which preset {known.name} leaves out of what it counts; name "
-                "one that users ask for."
-            )
 
     def reading(self) -> dict[str, Any]:
         """Give what its source of counters has to know besides the preset."""
