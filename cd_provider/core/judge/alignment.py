@@ -11,6 +11,7 @@ from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.series import Follower, Notes, Restart, Series, Side
 
 PATIENCE = 2  # intervals that a tick waits for a pod which has not been read yet
+KEPT = 10  # ticks for which it is known when each pod was read: answers overlap by fewer
 
 
 @dataclass
@@ -39,9 +40,10 @@ class Aligner:
     """
     Turns answers of a metrics server into ticks, each tick once and in order.
 
-    A tick is given when every pod has been read beyond its end; one that lags two intervals behind the others is taken
-    for gone. What comes later still counts, in the next tick. Evaluated every second, once a minute or
-    once at the end, it gives the same ticks as long as nothing came late.
+    Each pod is read once in a tick: a second sample that falls into the same stretch counts in the next tick. So a tick
+    is complete as soon as every pod has been read in it, before its end even; one that lags two intervals behind the
+    others is taken for gone. What comes later still counts, in the next tick. Evaluated every second, once a minute or
+    once at the end, it gives the same ticks as long as nothing came late, and no pod that was not known before.
 
     :param started_at: epoch seconds since when the candidate is judged; a series whose first sample is younger
         began at 0. The first answer has to reach back beyond it. Of stable only a pod that was read before has series
@@ -57,6 +59,7 @@ class Aligner:
         self._piles: dict[int, dict[tuple[Side, str], Pile]] = defaultdict(dict)
         self._first_read: dict[tuple[Side, str], float] = {}
         self._read_upto: dict[tuple[Side, str], float] = {}
+        self._heard: dict[tuple[Side, str], dict[int, float]] = defaultdict(dict)  # tick → the pod's stamp in it
         self._edges: dict[tuple[Side, str], set[float]] = defaultdict(set)
         self._given = 0
 
@@ -70,9 +73,19 @@ class Aligner:
         for series in new:
             pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
             self._first_read[pod] = min(first, self._first_read.get(pod, first))
+            self._hear(pod, series)
         for series in new:
             self._take(series)
         return list(self._complete())
+
+    def _hear(self, pod: tuple[Side, str], series: Series) -> None:
+        """Note when a pod was read, as far as numbers tell; of each tick the first stamp."""
+        heard = self._heard[pod]
+        for at, value in series.samples:
+            if math.isfinite(value):
+                tick = self._number(at)
+                heard[tick] = min(at, heard.get(tick, at))
+                self._read_upto[pod] = max(at, self._read_upto.get(pod, at))
 
     def _take(self, series: Series) -> None:
         pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
@@ -81,12 +94,10 @@ class Aligner:
         follower = self._followers.setdefault(series.id, Follower(from_zero=young))
         if series.edge is not None:
             self._edges[pod].add(series.edge)
-        numbers = [at for at, value in series.samples if math.isfinite(value)]
-        if numbers:  # what is no number was not read
-            self._read_upto[pod] = max(max(numbers), self._read_upto.get(pod, numbers[0]))
         for step in follower.steps(series, self.notes):
             if step.at > self.started_at:
-                tick = max(self._given + 1, math.ceil((step.at - self.started_at) / self.interval_s))
+                number = self._number(step.at)
+                tick = max(self._given + 1, number + (step.at > self._heard[pod][number]))
                 self._piles[tick].setdefault(pod, Pile()).add(series, step.amount)
                 if step.reset and (begun := Restart(self._end(tick), series.pod)) not in self.restarts:
                     self.restarts.append(begun)
@@ -95,12 +106,19 @@ class Aligner:
         while self._read_upto and self._is_complete(self._end(self._given + 1)):
             self._given += 1
             yield self._tick(self._given)
+        for heard in self._heard.values():
+            for tick in [one for one in heard if one < self._given - KEPT]:
+                del heard[tick]
 
     def _is_complete(self, end: float) -> bool:
         """Whether nobody is missing but those who have not been read for so long that they are taken for gone."""
         newest = max(self._read_upto.values())
         alive = [upto for upto in self._read_upto.values() if upto > newest - PATIENCE * self.interval_s]
-        return min(alive) >= end
+        return min(alive) > end - self.interval_s
+
+    def _number(self, at: float) -> int:
+        """Give the tick that a moment lies in."""
+        return math.ceil((at - self.started_at) / self.interval_s)
 
     def _end(self, tick: int) -> float:
         return self.started_at + tick * self.interval_s

@@ -97,7 +97,9 @@ class Judge:
                 return None
             self.emergency.reset()
             self.clear.tripped()
-            self._deaf_until = at + self.settings.away_s
+            # judged before its end, so that the return is sooner than ``away_s`` after that; the next tick still has
+            # what users met until it was off
+            self._deaf_until = at + max(tick.span_s, self.settings.away_s - tick.span_s)
         return trip
 
     def _verdict(self, at: float, trip: Trip | None, *, on_traffic: bool) -> Judged | None:

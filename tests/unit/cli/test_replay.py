@@ -198,7 +198,7 @@ def test_samples_that_are_gone_are_named_by_side_pod_and_time(
     told = json_of(run, file, tmp_path)
 
     assert code == 1
-    assert "candidate c-2: gone in 29 tick(s)" in out
+    assert "candidate c-2: gone in 30 tick(s)" in out
     assert {(one["side"], one["pod"]) for one in told["gone"]} == {("candidate", "c-2")}
     assert min(told["gone"][0]["ticks"]) >= gone_from
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Counts, Tick, total
@@ -121,6 +124,49 @@ def test_buckets_are_made_plain_and_only_edges_that_all_have_count() -> None:
     assert tick.edges == (0.1, 0.5, math.inf)
     assert tick.candidate["c1"].slow == (3, 4, 2)
     assert tick.stable["s1"].slow == (10, 4, 0)
+
+
+def test_a_tick_is_there_as_soon_as_every_pod_has_been_read_in_it() -> None:
+    """Its end need not come: nobody is read twice in one."""
+    seen = aligner()
+    ours, theirs = requests("candidate", "c1", 0, 4, first=997.0), stable(0, 0)
+
+    assert seen.feed([ours, theirs]) == [], "stable has not been read since the start"
+    ticks = seen.feed([ours, requests("stable", "s1", 0, 0, 30, first=994.0)])
+
+    assert ticks == [Tick(1005.0, 5.0, {"c1": Counts(4)}, {"s1": Counts(30)})]
+
+
+def test_a_second_sample_in_one_stretch_counts_in_the_next_tick() -> None:
+    """Such as a second replica's, which scrapes between the first one's samples."""
+    ours = requests("candidate", "c1", 0, 1, 3, 6, 10, 15, first=996.0, every=2.5)
+    ticks = aligner().feed([ours, stable(0, 0, 50, 100)])
+
+    assert [total(tick.candidate).requests for tick in ticks] == [2, 3 + 4]
+
+
+Gaps = st.lists(st.floats(0.6, 7.0), min_size=4, max_size=25)
+
+
+@given(st.lists(Gaps, min_size=2, max_size=4), st.floats(0.7, 9.0))
+def test_pods_that_are_read_at_any_moments_give_the_same_ticks_however_one_looks(
+    pods: list[list[float]], every_s: float
+) -> None:
+    sides: tuple[Side, ...] = ("candidate", "stable", "candidate", "stable")
+    stamps = [[START - 1.0 + at for at in accumulate([0.0, *gaps])] for gaps in pods]
+    until, seen, ticks = min(one[-1] for one in stamps), aligner(), list[Tick]()
+
+    def upto(now: float) -> list[Series]:
+        return [
+            Series(str(pod), side, f"p{pod}", [(at, float(n * n)) for n, at in enumerate(one) if at <= now])
+            for pod, (side, one) in enumerate(zip(sides, stamps, strict=False))
+        ]
+
+    for look in range(1, math.ceil((until - START) / every_s) + 1):
+        ticks += seen.feed(upto(min(until, START + look * every_s)))
+
+    assert ticks == aligner().feed(upto(until))
+    assert seen.notes.line == ""
 
 
 @pytest.mark.parametrize("cuts", [(7,), (3, 7), (1, 2, 3, 4, 5, 6, 7), (2, 2, 6, 7)])
