@@ -97,7 +97,13 @@ def bad(stack: Stack) -> str:
     return _pushed(stack, "bad", error_share=0.3)
 
 
-def _pushed(stack: Stack, version: str, *, error_share: float = 0.0) -> str:
+@pytest.fixture(scope="session")
+def lost(stack: Stack) -> str:
+    """A version that does not know one address in three."""
+    return _pushed(stack, "lost", error_share=0.3, error_status=404)
+
+
+def _pushed(stack: Stack, version: str, *, error_share: float = 0.0, error_status: int = 500) -> str:
     from tests.stack.images import push_shop
 
-    return push_shop(stack, version, error_share=error_share)
+    return push_shop(stack, version, error_share=error_share, error_status=error_status)

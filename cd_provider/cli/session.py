@@ -51,6 +51,7 @@ class Session:
         source = PrometheusCounters(
             client,
             self._target.preset,
+            **self._target.gate.reading(),
             matchers=given.matchers,
             replica_label=given.replica_label,
             name=name,

@@ -10,7 +10,7 @@ from typing import Any
 
 from cd_provider.core.judge.presets import PRESETS, Preset
 from cd_provider.core.judge.sides import Sides
-from cd_provider.core.judge_gate import SENSITIVITY, JudgeGate, judge
+from cd_provider.core.judge_gate import SENSITIVITY, WORDS, JudgeGate, judge
 from cd_provider.core.names import candidate_name
 from cd_provider.core.units import number
 from cd_provider.exceptions import ArgumentError
@@ -58,6 +58,9 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="of the preset custom; may be repeated",
+    )
+    group.add_argument(
+        "--ratio", default="errors", choices=WORDS["ratio"], help="what is bad (default: errors)"
     )
     group.add_argument("--sensitivity", default="normal", choices=sorted(SENSITIVITY))
     group.add_argument("--errors", metavar="A,B", help="ignore and unacceptable (default: 1.25,2)")
@@ -108,6 +111,7 @@ def read_target(given: argparse.Namespace) -> Target:
     gate = JudgeGate.parse(
         judge(
             preset=given.preset,
+            ratio=given.ratio,
             sensitivity=given.sensitivity,
             errors=_bounds(given.errors, "--errors"),
             latency=_bounds(given.latency, "--latency"),

@@ -71,4 +71,5 @@ class ErrorBounds(Bounds):
 
 
 ERRORS = ErrorBounds(IGNORE.errors, UNACCEPTABLE.errors)
+CLIENT_ERRORS = ErrorBounds(2.0, 3.0, never_above=1.0)
 LATENCY = Bounds(IGNORE.latency, UNACCEPTABLE.latency)

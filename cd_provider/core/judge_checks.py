@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cd_provider.core.judge_bounds import LATENCY
 from cd_provider.exceptions import ArgumentError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def check(gate: JudgeGate) -> None:
     :raises ArgumentError: says which gate and key, what was seen, and what to do.
     """
     _check_roles(gate)
+    _check_ratio(gate)
     _check_gateways(gate)
     _check_probe(gate)
 
@@ -28,6 +30,21 @@ def _check_roles(gate: JudgeGate) -> None:
         raise ArgumentError(
             f"gate {gate.name!r} cannot fail: errors are {gate.errors.role}, latency is {gate.latency.role}. "
             "Make one of them critical, or say mode='observe' to stop nothing."
+        )
+
+
+def _check_ratio(gate: JudgeGate) -> None:
+    if not gate.of_clients:
+        return
+    if gate.latency != LATENCY or gate.errors.role != "critical":
+        raise ArgumentError(
+            f"gate {gate.name!r}, ratio: a judge of client errors judges nothing else; leave latency and the errors' "
+            "role out, and put a second judge beside it."
+        )
+    if not gate.counters().status:
+        raise ArgumentError(
+            f"gate {gate.name!r}, ratio: preset {gate.counters().name} has no HTTP status, which tells a client's "
+            "error; take ratio='errors', or a preset with `status`."
         )
 
 

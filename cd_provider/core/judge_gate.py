@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.gate_head import gate_name
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
-from cd_provider.core.judge_bounds import ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
+from cd_provider.core.judge_bounds import CLIENT_ERRORS, ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
 from cd_provider.core.judge_checks import check
 from cd_provider.core.probe import Probe
 from cd_provider.core.units import MODES, seconds, whole, word
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SENSITIVITY: Mapping[str, float] = {"calm": 0.03, "normal": 0.06, "keen": 0.15}
 WORDS: Mapping[str, tuple[str, ...]] = {
     "source": ("prometheus", "direct"),
+    "ratio": ("errors", "client_errors"),
     "sensitivity": tuple(SENSITIVITY),
     "mode": MODES,
     "on_trip": ("retry_once", "fail"),
@@ -34,6 +35,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "shadow": ("none", "kayenta"),
     "baseline": ("stable", "fresh"),
 }
+CLIENT_FLOOR = 0.02  # of the requests: so many unknown addresses and refused logins are any day's
 LEAST_EVERY_S, LEAST_ASK_S, ASK_S = 0.5, 60.0, 900.0
 EVERY_S: Mapping[str, float] = {"prometheus": 2.0, "direct": 1.0}
 
@@ -44,6 +46,7 @@ def judge(
     preset: str,
     source: str = "prometheus",
     gateways: str | None = None,
+    ratio: str = "errors",
     sensitivity: str = "normal",
     baseline: str = "stable",
     errors: Mapping[str, Any] | None = None,
@@ -70,6 +73,9 @@ def judge(
         server; needs the RBAC verb ``get`` on ``pods/proxy``.
     :param gateways: ``direct`` with a gateway's preset: namespace and labels of the gateway's pods, such as
         ``projectcontour/app=envoy``; needs ``list`` on ``pods`` there, too.
+    :param ratio: what is bad. ``errors``: statuses 5xx, gRPC's errors, connections that fail. ``client_errors``: 4xx
+        but 429 and 499, against stable's, beyond 2 % of the requests; 2x is ignored then, 3x unacceptable, and latency
+        is another judge's. For a version that has lost its routes or refuses every login.
     :param sensitivity: ``calm``, ``normal`` or ``keen``: 3, 6 or 15 % chance to fail a candidate that is exactly
         at ``ignore``; one like stable is failed far more seldom.
     :param baseline: ``stable``: stable's own pods. ``fresh``: pods of stable's image that are started with the
@@ -101,7 +107,7 @@ def judge(
     """
     given = {
         "kind": "judge", "name": name, "preset": preset, "source": source, "gateways": gateways,
-        "sensitivity": sensitivity,
+        "ratio": ratio if ratio != "errors" else None, "sensitivity": sensitivity,
         "errors": dict(errors) if errors else None, "latency": dict(latency) if latency else None, "mode": mode,
         "on_trip": on_trip, "first_release": first_release, "low_traffic": low_traffic, "shadow": shadow,
         "probe": dict(probe) if probe else None,
@@ -120,6 +126,7 @@ class JudgeGate:
     preset: str
     source: str = "prometheus"
     gateways: str | None = None
+    ratio: str = "errors"
     sensitivity: str = "normal"
     errors: ErrorBounds = ERRORS
     latency: Bounds = LATENCY
@@ -160,7 +167,11 @@ class JudgeGate:
             name=name,
             preset=str(value.get("preset")),
             gateways=None if value.get("gateways") is None else str(value["gateways"]),
-            errors=ErrorBounds.parse(value.get("errors"), ERRORS, where=f"{where}, errors"),
+            errors=ErrorBounds.parse(
+                value.get("errors"),
+                ERRORS if words["ratio"] == "errors" else CLIENT_ERRORS,
+                where=f"{where}, errors",
+            ),
             latency=Bounds.parse(value.get("latency"), LATENCY, where=f"{where}, latency"),
             min_s=time("min_s", None),
             every_s=time("every_s", EVERY_S[words["source"]], LEAST_EVERY_S),
@@ -179,7 +190,8 @@ class JudgeGate:
 
     def reading(self) -> dict[str, Any]:
         """Give what its source of counters has to know besides the preset."""
-        return {"gateways": self.gateways} if self.gateways else {}
+        found: dict[str, Any] = {"gateways": self.gateways} if self.gateways else {}
+        return {**found, "ratio": self.ratio} if self.of_clients else found
 
     def counters(self) -> Preset:
         """Give the preset; an error names the gate."""
@@ -200,6 +212,9 @@ class JudgeGate:
             alpha=SENSITIVITY[self.sensitivity] / self.among, min_s=self.min_s, max_s=max_s, fresh=self.fresh
         )
         worst = settings.unacceptable
+        if self.of_clients:
+            settings = _of_clients(settings, self.errors.ignore)
+            worst = replace(worst, share=CLIENT_FLOOR)
         return replace(
             settings,
             never_above=self.errors.never_above,
@@ -207,7 +222,7 @@ class JudgeGate:
             pods_only=self.low_traffic == "pods_only",
             asks=self.asks,
             errors=self.errors.role == "critical",
-            latency=self.latency.role == "critical" and bool(self.counters().latency),
+            latency=self.latency.role == "critical" and not self.of_clients and bool(self.counters().latency),
             aside=self._aside(),
             ignore=Tolerance(errors=self.errors.ignore, latency=self.latency.ignore),
             unacceptable=Tolerance(
@@ -223,6 +238,11 @@ class JudgeGate:
     def _aside(self) -> dict[Metric, str]:
         roles = zip(METRICS, (self.errors.role, self.latency.role), strict=True)
         return {metric: ROLES[role] for metric, role in roles if role != "critical"}
+
+    @property
+    def of_clients(self) -> bool:
+        """Whether it judges what clients are told that they did wrong, not what the server did."""
+        return self.ratio == "client_errors"
 
     @property
     def asks(self) -> bool:
@@ -247,7 +267,9 @@ class JudgeGate:
     @property
     def bound(self) -> str:
         """What is allowed, as people read it."""
-        both = ((self.errors, "errors"), (self.latency, "latency"))
+        both: tuple[tuple[Bounds, str], ...] = ((self.errors, "errors"), (self.latency, "latency"))
+        if self.of_clients:
+            both = ((self.errors, "client errors"),)
         told = (f"{one.ignore:g}x the {name}" for one, name in both if one.role == "critical")
         other = "the baseline" if self.fresh else "stable"
         return f"up to {' and '.join(told)} of {other}"
@@ -257,7 +279,22 @@ class JudgeGate:
         unsaid = {} if self.fresh else {"baseline": None}
         unsaid |= {} if self.asks else {"on_inconclusive": None, "ask_s": None}
         unsaid |= {} if self.among > 1 else {"among": None}
+        unsaid |= {} if self.of_clients else {"ratio": None}
         return {key: value for key, value in {**asdict(self), **unsaid}.items() if value is not None}
+
+
+def _of_clients(settings: JudgeSettings, ignore: float) -> JudgeSettings:
+    """Let no lane speak of fewer than ``CLIENT_FLOOR`` of the requests."""
+    return replace(
+        settings,
+        called="client errors",
+        floor=CLIENT_FLOOR,
+        clear_at=replace(settings.clear_at, share=CLIENT_FLOOR),
+        cold_at=replace(settings.cold_at, share=CLIENT_FLOOR),
+        emergency=replace(
+            settings.emergency, times=max(ignore, settings.emergency.times), floor=CLIENT_FLOOR
+        ),
+    )
 
 
 def _among(value: Any, where: str) -> int:

@@ -55,6 +55,22 @@ async def test_a_bad_candidate_is_sent_away_returns_once_and_has_failed(
     assert load.record().last_seen("bad") <= event["off_at"] + 1
 
 
+async def test_a_candidate_that_has_lost_routes_fails_by_what_its_clients_are_told(
+    shop: Shop, load: Load, lost: str
+) -> None:
+    routes = judge("routes", preset="demo", ratio="client_errors", on_trip="fail")
+    order = shop.order(lost, steps=[(10, 60)], gates=gates(BY_PROMETHEUS, routes), candidate_min=2, max_s=600)
+
+    async with observed(shop) as seen:
+        event = await run_order(order)
+
+    assert event["kind"] == "FAIL"
+    assert event["line"].startswith("routes: TRIP")
+    assert "client errors" in event["line"]
+    assert seen.distinct_weights() == [0, 10, 0]
+    assert load.record().last_seen("lost") <= event["off_at"] + 1
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_candidate_like_stable_passes_and_goes_on_being_judged(
     shop: Shop, tmp_path: Path, v1: str, v2: str

@@ -23,6 +23,7 @@ def push_shop(
     version: str,
     *,
     error_share: float = 0.0,
+    error_status: int = 500,
     latency_ms: int = 0,
     crash: bool = False,
     crash_after_s: float = 0.0,
@@ -33,12 +34,14 @@ def push_shop(
     """
     Build and push one version of the shop.
 
-    :param error_share: share of the requests that answer 500, 0 to 1.
+    :param error_share: share of the requests that fail, 0 to 1. :param error_status: what those are answered.
     :param crash: end with code 1 after ``crash_after_s``.
     :param tag: the tag in the registry; ``version`` when None.
     :returns: the reference by digest, ``127.0.0.1:5000/shop@sha256:…``.
     """
     settings: dict[str, object] = {"VERSION": version, "ERROR_SHARE": error_share, "LATENCY_MS": latency_ms}
+    if error_status != 500:
+        settings["ERROR_STATUS"] = error_status
     if crash:
         settings |= {"CRASH": "true", "CRASH_AFTER_S": crash_after_s}
     if ready_after_s:

@@ -59,7 +59,9 @@ class Aligner:
         self._piles: dict[int, dict[tuple[Side, str], Pile]] = defaultdict(dict)
         self._first_read: dict[tuple[Side, str], float] = {}
         self._read_upto: dict[tuple[Side, str], float] = {}
-        self._heard: dict[tuple[Side, str], dict[int, float]] = defaultdict(dict)  # tick → the pod's stamp in it
+        self._heard: dict[tuple[Side, str], dict[int, float]] = defaultdict(
+            dict
+        )  # tick → the pod's stamp in it
         self._edges: dict[tuple[Side, str], set[float]] = defaultdict(set)
         self._given = 0
 

@@ -64,6 +64,8 @@ class JudgeSettings:
     :param leaning: standard deviations towards worse with which nothing passes now.
     :param never_above: errors per request, 0–1, that never pass, and that convict where stable has fewer; where stable
         is above it, too, it is no measure. 1: no such limit.
+    :param called: what people call what is counted as errors. :param floor: errors per request, 0–1, up to which a
+        candidate that has many times stable's only drifts within what is ignored.
     :param errors: whether they decide. :param latency: the same; if it does, nothing passes without latency buckets.
     :param aside: metric that does not decide → the word with which people are told what it would have done.
     :param alone: where stable has no request at all, pass by the candidate's own share of errors.
@@ -87,6 +89,8 @@ class JudgeSettings:
     weakest_part: float = 0.4
     leaning: float = 1.0
     never_above: float = NEVER_ABOVE
+    called: str = "errors"
+    floor: float = 0.0
     errors: bool = True
     latency: bool = True
     aside: Mapping[Metric, str] = field(default_factory=dict)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cd_provider.core.judge.judge import Judge
     from cd_provider.core.judge.reasons import Reason
 
-IS = {"errors": "errors are", "latency": "latency is"}
 MOST_WAITING = 60  # ticks
 QUIET_TOO = "dry run"
 ONE_POD = "by one pod: it may be the version or its host"
@@ -98,8 +97,9 @@ class Story:
         again = "; the second trip" if len(judge.trips) > 1 else ""
         odds = rounded(min(MOST_ODDS, 1.0 / max(trip.chance, 1.0 / MOST_ODDS)))
         over = "over " if trip.chance < 1.0 / MOST_ODDS else ""
+        shares = f"{percent(trip.candidate.error_share)} vs {percent(trip.stable.error_share)}"
         return (
-            f"errors {percent(trip.candidate.error_share)} vs {percent(trip.stable.error_share)} within "
+            f"{judge.settings.called} {shares} within "
             f"{trip.for_s:g} s, {trip.candidate.errors:,.0f} of {trip.candidate.requests:,.0f} candidate requests: "
             f"{over}{odds}:1 against up to {judge.settings.emergency.times:g}x what is usual at stable{again}"
         )
@@ -109,7 +109,7 @@ class Story:
         ours, theirs = self.candidate.error_share, self.stable.error_share
         times = f"{rounded(ours / theirs)}x, " if theirs > 0 else ""
         ignored = judge.settings.ignore.errors
-        return f"errors {percent(ours)} vs {percent(theirs)} ({times}ignored up to {ignored:g}x)"
+        return f"{judge.settings.called} {percent(ours)} vs {percent(theirs)} ({times}ignored up to {ignored:g}x)"
 
     def latency(self) -> str:
         """Compare a high quantile of the latencies; empty without buckets."""
@@ -126,9 +126,10 @@ class Story:
 
     def _excluded(self, judge: Judge) -> str:
         worst, by = judge.settings.unacceptable, judge.harmless.errors_by
+        called = judge.settings.called
         if judge.alone:
-            return f"errors of {percent(worst.share)} excluded; stable had no requests, so that nothing was compared"
-        errors = f"{worst.errors:g}x the errors" if by == "times" else f"errors of {percent(worst.share)}"
+            return f"{called} of {percent(worst.share)} excluded; stable had no requests, so that nothing was compared"
+        errors = f"{worst.errors:g}x the {called}" if by == "times" else f"{called} of {percent(worst.share)}"
         slower = "a p99 beyond the first bucket" if judge.harmless.in_first_bucket else _slower(judge)
         return f"{_joined(judge, errors, slower)} excluded"
 
@@ -137,14 +138,15 @@ class Story:
             limit = f"{100.0 * judge.settings.never_above:g} %"
             return _odds(judge.never.weight, f"more than {limit} of the requests fail, which never passes")
         kind, metric = lane.split()
+        worse = f"{judge.settings.called} are" if metric == "errors" else "latency is"
         if kind == "clear":
             weight = judge.clear.errors if metric == "errors" else judge.clear.latency
-            return _odds(weight, f"{IS[metric]} beyond what is tolerated")
+            return _odds(weight, f"{worse} beyond what is tolerated")
         looked = judge.subtle.look(at)
         assert looked is not None
         lean = looked[0 if metric == "errors" else 1]
         alone = "" if len(judge.pods) > 1 else f", {ONE_POD}"
-        return f"{IS[metric]} {lean.deviations:.1f} standard deviations beyond what is ignored{alone}"
+        return f"{worse} {lean.deviations:.1f} standard deviations beyond what is ignored{alone}"
 
 
 def other_side(judge: Judge, *, bare: bool = False) -> str:
@@ -161,8 +163,10 @@ def _odds(weight: Weight, what: str) -> str:
 
 def _harm(judge: Judge) -> str:
     if judge.alone:
-        return f"errors of {percent(judge.settings.unacceptable.share)}"
-    return _joined(judge, f"{judge.settings.unacceptable.errors:g}x the errors", _slower(judge))
+        return f"{judge.settings.called} of {percent(judge.settings.unacceptable.share)}"
+    return _joined(
+        judge, f"{judge.settings.unacceptable.errors:g}x the {judge.settings.called}", _slower(judge)
+    )
 
 
 def _slower(judge: Judge) -> str:

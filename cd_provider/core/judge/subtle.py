@@ -35,6 +35,9 @@ class Lean(NamedTuple):
     convicts: bool
 
 
+NO_LEAN = Lean(0.0, 0.0, 1.0, 0.0, far=False, convicts=False)
+
+
 class SubtleLane:
     """Looks at one tick after the other, once the cold start is over."""
 
@@ -42,6 +45,7 @@ class SubtleLane:
         self.settings, self.cluster = settings, past.cluster
         self.errors, self.latency = Drift(past.errors_differ), Drift(past.scores_differ)
         self.priors: tuple[float, float] | None = None
+        self._requests = self._failed = 0.0  # of the candidate, since errors count
         self.alpha = settings.alpha_each * PART  # of each metric at each boundary
         self._end = NormalDist().inv_cdf(1.0 - self.alpha / 2.0)  # the second boundary's height at the end
         self._looked: tuple[float, tuple[Lean, Lean]] | None = None
@@ -59,6 +63,7 @@ class SubtleLane:
 
     def _errors(self, seen: Scene, ended: Sequence[bool]) -> None:
         times, stable = self.settings.ignore.errors, seen.stable
+        self._requests, self._failed = self._requests + seen.whole.requests, self._failed + seen.whole.errors
         events, amounts = seen.whole.errors + stable.errors, dict.fromkeys(seen.views, 0.0)
         for view, arm in seen.views.items() if events else ():
             share = share_of(times, arm.requests, stable.requests)
@@ -85,9 +90,14 @@ class SubtleLane:
         if self.priors is None:
             return None
         if self._looked is None or self._looked[0] != at:
-            both = (self._lean(self.errors, self.priors[0], at), self._lean(self.latency, self.priors[1], at))
-            self._looked = (at, both)
+            errors = NO_LEAN if self._is_few else self._lean(self.errors, self.priors[0], at)
+            self._looked = (at, (errors, self._lean(self.latency, self.priors[1], at)))
         return self._looked[1]
+
+    @property
+    def _is_few(self) -> bool:
+        """Whether the candidate has so few errors that it does not matter how many stable has."""
+        return self.settings.floor > 0.0 and self._failed <= self.settings.floor * self._requests
 
     def _lean(self, drift: Drift, prior: float, at: float) -> Lean:
         deviations, weakest = drift.deviations()

@@ -29,6 +29,7 @@ BASES = {
     "gateway": judge(preset="envoy", source="direct", gateways="edge/app=envoy"),
     "probing": judge(preset="demo", low_traffic="probe", probe={"path": "/", "port": 8080}),
     "asking": judge(preset="istio", on_inconclusive="ask", ask_s="10m"),
+    "clients": judge(preset="demo", ratio="client_errors", errors={"ignore": 1.5}),
     "promql": promql("errors", query="bad{s='$candidate'} / all{s='$candidate'}", max=0.5, min_requests=10),
 }
 ODD: tuple[Any, ...] = (
@@ -81,6 +82,8 @@ TOGETHER = (
     "is above max",
     "query",
     "preset custom",
+    "judges nothing else",
+    "has no HTTP status",
 )
 
 

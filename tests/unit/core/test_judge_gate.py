@@ -240,3 +240,28 @@ def test_a_judge_beside_stable_needs_users_there(last: int, idle: bool) -> None:
     found = crowded_steps(gates, parse_steps([last], step_s=60))
 
     assert [text.startswith("gate 'old' compares with stable") for text in found] == [True] * idle
+
+
+def test_client_errors_have_bounds_of_their_own_and_no_latency_beside_them() -> None:
+    gate = JudgeGate.parse(judge("lost routes", preset="envoy", ratio="client_errors"))
+    settings = gate.settings(max_s=1800.0)
+
+    assert gate.reading() == {"ratio": "client_errors"}
+    assert (gate.errors.ignore, gate.errors.unacceptable, gate.errors.never_above) == (2.0, 3.0, 1.0)
+    assert (settings.floor, settings.clear_at.share, settings.unacceptable.share) == (0.02, 0.02, 0.02)
+    assert not settings.latency
+    assert gate.bound == "up to 2x the client errors of stable"
+    assert JudgeGate.parse(gate.as_dict()) == gate
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"latency": {"ignore": 1.1}}, "judges nothing else"),
+        ({"errors": {"role": "advisory"}, "latency": {"role": "critical"}}, "judges nothing else"),
+        ({"preset": "custom", "options": {"total": "calls", "errors": "failures"}}, "has no HTTP status"),
+    ],
+)
+def test_what_a_judge_of_client_errors_cannot_do_is_refused(more: dict[str, Any], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        JudgeGate.parse(judge(**{"preset": "demo", "ratio": "client_errors", **more}))

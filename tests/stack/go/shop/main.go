@@ -24,6 +24,7 @@ type shop struct {
 	errorShare   atomic.Value // float64
 	ready        atomic.Bool
 	metrics      *metrics
+	errorStatus  int
 	gateway      *url.URL // whose page of metrics is shown besides; nil: nobody's
 }
 
@@ -32,7 +33,7 @@ func (s *shop) page(w http.ResponseWriter, _ *http.Request) {
 	time.Sleep(s.latency)
 	code := http.StatusOK
 	if rand.Float64() < s.errorShare.Load().(float64) {
-		code = http.StatusInternalServerError
+		code = s.errorStatus
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Version", s.version)
@@ -93,7 +94,8 @@ func (s *shop) serve(address string, drain time.Duration) error {
 
 func main() {
 	version := flag.String("version", text("VERSION", "dev"), "what X-Version and the metrics say")
-	share := flag.String("error-share", text("ERROR_SHARE", "0"), "share of requests answered 500, 0 to 1")
+	share := flag.String("error-share", text("ERROR_SHARE", "0"), "share of requests that fail, 0 to 1")
+	status := flag.Int("error-status", number("ERROR_STATUS", 500), "what those are answered")
 	latency := flag.Int("latency-ms", number("LATENCY_MS", 0), "milliseconds before each answer")
 	crash := flag.Bool("crash", text("CRASH", "") == "1" || text("CRASH", "") == "true", "end with code 1")
 	crashAfter := flag.Float64("crash-after-s", float("CRASH_AFTER_S", 0), "seconds until it does")
@@ -105,7 +107,7 @@ func main() {
 
 	pod, _ := os.Hostname()
 	s := &shop{version: *version, pod: pod, latency: time.Duration(*latency) * time.Millisecond}
-	s.metrics = newMetrics(*version)
+	s.metrics, s.errorStatus = newMetrics(*version), *status
 	parsed, err := parseShare(*share)
 	if err != nil {
 		fail(err)

@@ -15,6 +15,7 @@ from cd_provider.core.judge.limits import EmergencyLimits
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.verdict import Judged
+from cd_provider.core.judge_gate import JudgeGate, judge
 from tests.unit.core.judge.hand_made import EDGES, buckets, canary, pods, usual, verdicts
 
 SPAN_S = 30.0
@@ -272,3 +273,33 @@ def test_where_pods_of_one_version_differ_by_as_much_no_number_of_requests_is_na
 
     assert (last.kind, last.reason) == ("INCONCLUSIVE", "too few requests")
     assert last.need == "more pods: those of one version differ here by as much"
+
+
+# --- what clients are told that they did wrong ------------------------------------------------------------------
+
+CLIENTS = JudgeGate.parse(judge("routes", preset="demo", ratio="client_errors")).settings(max_s=1800.0)
+
+
+def of_clients(candidate: float, stable: float) -> list[Judged]:
+    return verdicts(canary(pods(3, 5.0, candidate), pods(3, 10.0, stable)), CLIENTS, usual(stable))
+
+
+def test_a_version_that_has_lost_its_routes_is_off_traffic_within_seconds() -> None:
+    trip, fail = of_clients(0.6, 0.001)
+
+    assert (trip.kind, fail.kind) == ("TRIP", "FAIL")
+    assert trip.at <= 10.0
+    assert trip.line.startswith("TRIP 00:00:")
+    assert "client errors 60 % vs 0 % within" in trip.line
+
+
+def test_three_times_the_client_errors_of_many_are_found() -> None:
+    assert [one.kind for one in of_clients(0.30, 0.10)][-1] == "FAIL"
+
+
+@pytest.mark.parametrize(("candidate", "stable"), [(0.015, 0.001), (0.10, 0.10), (0.13, 0.10)])
+def test_few_of_them_or_hardly_more_are_any_days(candidate: float, stable: float) -> None:
+    (found,) = of_clients(candidate, stable)
+
+    assert found.kind == "PASS"
+    assert "client errors" in found.line
