@@ -2,8 +2,8 @@
 One canary second by second, as the product sees it: scrapes at odd moments, reads between them, a return.
 
 What :mod:`~benchmarks.canary_bench.generate` shows a judge is one tidy scrape of all pods at once. Here each pod has a
-moment of its own, reads come in between, and a tick is judged only when every pod has been read beyond its end. Users'
-errors are counted until the weight is off.
+moment of its own, reads come in between, and a tick is judged when every pod has been read in it. Users' errors are
+counted until the weight is off.
 """
 
 from __future__ import annotations

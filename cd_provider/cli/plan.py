@@ -151,9 +151,11 @@ async def _service(reader: Reader, target: Target, since: float, until: float) -
 def _draw(found: Found, screen: Screen, *, runs: int, jobs: int, seed: str) -> None:
     service, course = found.service, found.course
     asked = {
-        name: harm for name, harm in QUESTIONS.items() if harm != HEALTHY and _makes_sense(service, harm)
+        name: harm
+        for name, harm in QUESTIONS.items()
+        if harm != HEALTHY and _makes_sense(service, harm, course)
     }
-    wanted = {name: one for name, one in WANTED.items() if _makes_sense(service, one[0])}
+    wanted = {name: one for name, one in WANTED.items() if _makes_sense(service, one[0], course)}
     total = (runs + FLOOR_RUNS) * len(asked) + runs * (len(found.rates) + tries() * len(wanted)) + FLOOR_RUNS
     with screen.bar("canaries drawn and judged", total) as bar, Work(jobs, told=bar.done) as work:
         each: Each = work.each
@@ -168,11 +170,12 @@ def _draw(found: Found, screen: Screen, *, runs: int, jobs: int, seed: str) -> N
             found.shares[name] = enough(service, harm, course, kind=kind, runs=runs, seed=seed, each=each)
 
 
-def _makes_sense(service: Service, harm: Harm) -> bool:
-    """Twice none is none; and nobody sees how slow requests are without buckets."""
+def _makes_sense(service: Service, harm: Harm, course: Course) -> bool:
+    """Twice none is none; nobody sees how slow requests are without buckets; and what is ignored is never stopped."""
+    settings = course.settings
     if harm.errors_times != 1.0:
-        return service.past.errors > 0
-    return harm.slow_times == 1.0 or len(service.past.edges) > 3
+        return service.past.errors > 0 and harm.errors_times > settings.ignore.errors
+    return harm.slow_times == 1.0 or (settings.latency and len(service.past.edges) > 3)
 
 
 def _show(screen: Screen, target: Target, found: Found, *, runs: int, missing: list[str]) -> None:
@@ -247,7 +250,7 @@ def _remarks(found: Found) -> list[str]:
         )
     if not past.known:
         told.append("too few errors to see how many come together: they are taken to come in pairs")
-    if len(past.edges) <= 3:
+    if found.course.settings.latency and len(past.edges) <= 3:
         told.append("no latency buckets: a judge passes nothing without them")
     if not service.known_apart:
         told.append(

@@ -51,7 +51,7 @@ class Session:
         source = PrometheusCounters(
             client,
             self._target.preset,
-            **self._target.gate.reading(),
+            ratio="client_errors" if self._target.gate.of_clients else "errors",
             matchers=given.matchers,
             replica_label=given.replica_label,
             name=name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cd_provider.core.gate_head import gate_name
@@ -185,10 +185,13 @@ def parse_gates(value: Any) -> tuple[AnyGate, ...]:
 
 def sharing(gates: Sequence[AnyGate]) -> tuple[AnyGate, ...]:
     """Let the judges that can stop a canary share one chance to be wrong: it is the canary's, not a judge's."""
-    among = sum(gate.enforced for gate in judges(gates))
-    return tuple(
-        gate if isinstance(gate, Gate) or not gate.enforced else replace(gate, among=among) for gate in gates
-    )
+    among = enforced(judges(gates))
+    return tuple(gate if isinstance(gate, Gate) else gate.sharing(among) for gate in gates)
+
+
+def enforced(found: Iterable[JudgeGate]) -> int:
+    """Count those that can stop anything."""
+    return sum(gate.enforced for gate in found)
 
 
 def _read(gate: str, key: str, value: Any, *, least: float) -> Any:

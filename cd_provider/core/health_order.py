@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cd_provider.core.before_after import BeforeAfter
-from cd_provider.core.gate import Gate, parse_gate
+from cd_provider.core.gate import Gate, enforced, parse_gate
 from cd_provider.core.judge.sides import Sides, sides_of
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.query import QueryNames, template
@@ -31,7 +31,8 @@ def parse_health_gates(value: Any) -> tuple[HealthGate, ...]:
     names = [gate.name for gate in gates]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ArgumentError(f"gates: two are called {twice[0]!r}, expected different names.")
-    return gates
+    among = enforced(one for one in gates if isinstance(one, JudgeGate))
+    return tuple(one.sharing(among) if isinstance(one, JudgeGate) else one for one in gates)
 
 
 def _parse(value: Any) -> HealthGate:

@@ -198,7 +198,8 @@ class JudgeGate:
         from cd_provider.core.judge.presets import preset
 
         try:
-            return preset(self.preset, **self.options)
+            found = preset(self.preset, **self.options)
+            return replace(found, latency=None) if self.of_clients else found
         except ArgumentError as err:
             raise ArgumentError(f"gate {self.name!r}: {err}") from err
 
@@ -222,7 +223,7 @@ class JudgeGate:
             pods_only=self.low_traffic == "pods_only",
             asks=self.asks,
             errors=self.errors.role == "critical",
-            latency=self.latency.role == "critical" and not self.of_clients and bool(self.counters().latency),
+            latency=self.latency.role == "critical" and bool(self.counters().latency),
             aside=self._aside(),
             ignore=Tolerance(errors=self.errors.ignore, latency=self.latency.ignore),
             unacceptable=Tolerance(
@@ -263,6 +264,10 @@ class JudgeGate:
     def enforced(self) -> bool:
         """Whether it can stop a canary."""
         return self.mode == "enforce"
+
+    def sharing(self, among: int) -> JudgeGate:
+        """Give the same as one of so many that share a chance to be wrong; who only observes takes none from others."""
+        return replace(self, among=among) if self.enforced else self
 
     @property
     def bound(self) -> str:

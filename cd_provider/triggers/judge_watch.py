@@ -41,8 +41,8 @@ class JudgeWatch:
     Keep the state of one judge current.
 
     Started anew in the middle of a canary it reads the counters since the first user again, and so stands where it
-    stood, its record included. A source without a past (``direct``) begins where it is; what is usual there is what
-    stable's counters stand at, over all their life.
+    stood, its record included, but for what had come late. A source without a past (``direct``) begins where it is;
+    what is usual there is what stable's counters stand at, over all their life.
 
     :param sides: gives whose counters are compared, at that moment. :param usual: gives whose last hour is looked back
         on, where that is somebody else: a baseline as young as the candidate has none. :param clock: epoch seconds.

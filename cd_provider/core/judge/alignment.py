@@ -11,7 +11,7 @@ from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.series import Follower, Notes, Restart, Series, Side
 
 PATIENCE = 2  # intervals that a tick waits for a pod which has not been read yet
-KEPT = 10  # ticks for which it is known when each pod was read: answers overlap by fewer
+KEPT = 10  # ticks for which it is known when each series was read: answers overlap by fewer
 
 
 @dataclass
@@ -40,10 +40,11 @@ class Aligner:
     """
     Turns answers of a metrics server into ticks, each tick once and in order.
 
-    Each pod is read once in a tick: a second sample that falls into the same stretch counts in the next tick. So a tick
-    is complete as soon as every pod has been read in it, before its end even; one that lags two intervals behind the
-    others is taken for gone. What comes later still counts, in the next tick. Evaluated every second, once a minute or
-    once at the end, it gives the same ticks as long as nothing came late, and no pod that was not known before.
+    Each series is read once in a tick: a second sample that falls into the same stretch counts in the next tick. So a
+    tick is complete as soon as every series has been read in it, before its end even; one that lags two intervals
+    behind the others is taken for gone. What comes later still counts, in the next tick. Evaluated every second, once a
+    minute or once at the end, it gives the same ticks as long as nothing came late, and no pod that was not known
+    before.
 
     :param started_at: epoch seconds since when the candidate is judged; a series whose first sample is younger
         began at 0. The first answer has to reach back beyond it. Of stable only a pod that was read before has series
@@ -58,10 +59,9 @@ class Aligner:
         self._followers: dict[str, Follower] = {}
         self._piles: dict[int, dict[tuple[Side, str], Pile]] = defaultdict(dict)
         self._first_read: dict[tuple[Side, str], float] = {}
-        self._read_upto: dict[tuple[Side, str], float] = {}
-        self._heard: dict[tuple[Side, str], dict[int, float]] = defaultdict(
-            dict
-        )  # tick → the pod's stamp in it
+        # by series: of one scrape the requests may be there a moment before the errors
+        self._read_upto: dict[str, float] = {}
+        self._heard: dict[str, dict[int, float]] = defaultdict(dict)  # tick → the first stamp in it
         self._edges: dict[tuple[Side, str], set[float]] = defaultdict(set)
         self._given = 0
 
@@ -75,19 +75,19 @@ class Aligner:
         for series in new:
             pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
             self._first_read[pod] = min(first, self._first_read.get(pod, first))
-            self._hear(pod, series)
         for series in new:
+            self._hear(series)
             self._take(series)
         return list(self._complete())
 
-    def _hear(self, pod: tuple[Side, str], series: Series) -> None:
-        """Note when a pod was read, as far as numbers tell; of each tick the first stamp."""
-        heard = self._heard[pod]
+    def _hear(self, series: Series) -> None:
+        """Note when it was read, as far as numbers tell; of each tick the first stamp."""
+        heard = self._heard[series.id]
         for at, value in series.samples:
             if math.isfinite(value):
                 tick = self._number(at)
                 heard[tick] = min(at, heard.get(tick, at))
-                self._read_upto[pod] = max(at, self._read_upto.get(pod, at))
+                self._read_upto[series.id] = max(at, self._read_upto.get(series.id, at))
 
     def _take(self, series: Series) -> None:
         pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
@@ -99,7 +99,7 @@ class Aligner:
         for step in follower.steps(series, self.notes):
             if step.at > self.started_at:
                 number = self._number(step.at)
-                tick = max(self._given + 1, number + (step.at > self._heard[pod][number]))
+                tick = max(self._given + 1, number + (step.at > self._heard[series.id][number]))
                 self._piles[tick].setdefault(pod, Pile()).add(series, step.amount)
                 if step.reset and (begun := Restart(self._end(tick), series.pod)) not in self.restarts:
                     self.restarts.append(begun)

@@ -54,10 +54,9 @@ class ErrorsEvidence:
         self.ratio = RatioEvidence(cluster=cluster, began_at=began_at)
         self.share = ShareEvidence(cluster=cluster, began_at=began_at)
 
-    def step(self, at: float, ours: Arm, stable: Arm, tolerated: Tolerance, between: float) -> None:
+    def step(self, at: float, ours: Arm, stable: Arm, tolerated: Tolerance, between: float | None) -> None:
         self.ratio.times, self.share.share = (tolerated.errors,), tolerated.share
-        self.ratio.between = between
-        self.ratio.step(at, (ours.errors,), (stable.errors,), (ours.requests, stable.requests))
+        self.ratio.step(at, (ours.errors,), (stable.errors,), (ours.requests, stable.requests), between)
         self.share.step(at, ours.errors, ours.requests)
 
     @property
@@ -133,7 +132,7 @@ class ClearLane:
     def _weigh(self, view: str, look: Look) -> None:
         seen, tolerated, times = look
         arm = seen.views[view]
-        between = self._differs * sum(1.0 / max(1, pods) for pods in seen.pods)
+        between = self._differs * sum(1.0 / pods for pods in seen.pods) if min(seen.pods) > 0 else None
         self._errors[view].step(seen.at, arm, seen.stable, tolerated, between)
         if times and arm.beyond and seen.stable.beyond:
             self._latency[view].look(seen.at, arm, seen.stable, times)

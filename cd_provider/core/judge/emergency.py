@@ -23,7 +23,7 @@ from operator import sub
 from cd_provider.core.judge.counts import Counts, Tick, bare
 from cd_provider.core.judge.limits import EmergencyLimits
 from cd_provider.core.judge.past import Past
-from cd_provider.core.judge.tails import beta
+from cd_provider.core.judge.tails import beta, poisson
 from cd_provider.core.judge.usual import Usual
 from cd_provider.core.judge.view import WHOLE, views_of
 
@@ -114,7 +114,7 @@ class EmergencyLane:
         return [rest for view, rest in views.items() if view != WHOLE]
 
     def chance(self, ours: Counts, stable: Counts) -> float:
-        """Give how likely so many errors, or more, are of a candidate ``times`` as bad as stable."""
+        """Give how likely so many errors, or more, are of a candidate ``times`` as bad as stable, or at ``floor``."""
         if ours.errors <= 0:
             return 1.0
         cluster = self.usual.cluster
@@ -122,4 +122,5 @@ class EmergencyLane:
         shape = 1.0 + stable.errors / cluster
         wider = 1.0 + shape * self.spread
         known = (1.0 / self.share + stable.requests / cluster) / wider
-        return beta(mean / (mean + known), ours.errors / cluster, shape / wider)
+        likely = beta(mean / (mean + known), ours.errors / cluster, shape / wider)
+        return max(likely, poisson(ours.errors / cluster, self.limits.floor * ours.requests / cluster))

@@ -149,11 +149,16 @@ class Harmless:
         prior = max(1.0, FIRST_BUCKET_BUT * 300.0)
         return self._clears(expected - self._beyond_first, expected, prior, at_end=at_end)
 
+    @property
+    def may_be_times(self) -> bool:
+        """Whether a candidate could be unacceptably many times as bad as stable at all: beyond 1 there is no share."""
+        return self.stable.error_share * self.settings.unacceptable.errors < 1.0
+
     def _errors_excluded(self, prior: float, *, at_end: bool) -> str:
         cluster, share = self.subtle.cluster, self.settings.unacceptable.share
         odd = self.minutes.odd(cluster)
         total, variance = self._ratio(odd)
-        if self._clears(total, variance, prior, at_end=at_end):
+        if self.may_be_times and self._clears(total, variance, prior, at_end=at_end):
             return "times"
         expected = share * (self.requests - odd.requests)
         few = expected - (self._errors_seen - odd.errors)

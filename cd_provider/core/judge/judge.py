@@ -97,9 +97,10 @@ class Judge:
                 return None
             self.emergency.reset()
             self.clear.tripped()
-            # judged before its end, so that the return is sooner than ``away_s`` after that; the next tick still has
+            self.never.tripped()
+            # judged before its end, so that the return is sooner than ``away_s`` after that; the next two still have
             # what users met until it was off
-            self._deaf_until = at + max(tick.span_s, self.settings.away_s - tick.span_s)
+            self._deaf_until = at + max(2.0 * tick.span_s, self.settings.away_s - tick.span_s)
         return trip
 
     def _verdict(self, at: float, trip: Trip | None, *, on_traffic: bool) -> Judged | None:

@@ -109,19 +109,23 @@ class RatioEvidence(Evidence):
 
     :param times: what is tolerated of each kind; may change from tick to tick, as long as it does not depend on the
         tick's events.
-    :param between: variance of one side's share relative to the other's, by how pods of one version differ.
     """
 
     times: Sequence[float] = (1.0,)
-    between: float = 0.0
+    _between: float = field(init=False, default=0.0)
     _scale: float = field(init=False, default=0.0)  # variance of the candidate's part of this block's events
 
     @property
     def dispersion(self) -> float:
-        return max(1.0, self.cluster + self._scale * self.between)
+        return max(1.0, self.cluster + self._scale * self._between)
 
     def step(
-        self, at: float, ours: Sequence[float], theirs: Sequence[float], exposure: tuple[float, float]
+        self,
+        at: float,
+        ours: Sequence[float],
+        theirs: Sequence[float],
+        exposure: tuple[float, float],
+        between: float | None = None,
     ) -> None:
         """
         Take what happened since the last tick.
@@ -130,10 +134,14 @@ class RatioEvidence(Evidence):
 
         :param at: seconds, the end of the tick. :param ours: the candidate's events of each kind.
         :param theirs: stable's. :param exposure: requests of both.
+        :param between: variance of one side's share relative to the other's, by how pods of one version differ; None:
+            as before.
         """
         if at > self._until:
             self._close(at)
             self._scale = 0.0
+        if between is not None:
+            self._between = between
         if min(exposure) <= 0.0:
             return
         found = []

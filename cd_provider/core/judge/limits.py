@@ -17,7 +17,7 @@ class EmergencyLimits:
     :param again: instead of ``chance``, for a second trip later than ``soon_s`` after the first: what comes back soon
         is the same; the longer it went well, the more often chance had its try.
     :param aside: chance that as many of both sides' errors fall to the candidate by its share of the requests.
-    :param floor: errors per request that no service is taken to be better than.
+    :param floor: errors per request that no service is taken to be better than, and that trip nobody.
     """
 
     windows_s: tuple[float, ...] = (3.0, 5.0, 8.0, 12.0, 16.0, 20.0, 25.0, 30.0, 37.0, 45.0, 60.0)

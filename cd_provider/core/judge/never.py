@@ -12,6 +12,7 @@ PASS.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 from cd_provider.core.judge.clear import Weight, weigh
 from cd_provider.core.judge.likelihood import RatioEvidence
@@ -57,6 +58,10 @@ class NeverAbove:
         self._ours = {WHOLE: LimitEvidence(settings.never_above, cluster)}
         self._stable = LimitEvidence(settings.never_above, cluster)
         self._sums = [0.0] * 4  # errors and requests of the candidate, of stable
+
+    def tripped(self) -> None:
+        """Ask for more from now on, as the clear lane does."""
+        self.settings = replace(self.settings, clear=self.settings.clear_again)
 
     def step(self, seen: Scene) -> None:
         """Take the next tick."""

@@ -81,6 +81,7 @@ class _Sheet:
         self.record, self.tracks, self.y = record, tracks, PAD
         self.end = max(60.0, tracks.ends_at)
         self.x = Scale(0.0, self.end, LEFT, WIDTH - RIGHT)
+        self.called = record.settings.called.capitalize()
 
     def parts(self, *, pods: bool) -> Iterator[str]:
         yield from self._head()
@@ -165,14 +166,14 @@ class _Sheet:
     def _errors(self, frame: Frame) -> Iterator[str]:
         settings = self.record.settings
         if self.tracks.by_share:
-            title = f"Errors, share of the candidate's requests{_share_now(self.tracks)}"
+            title = f"{self.called}, share of the candidate's requests{_share_now(self.tracks)}"
             yield from share(frame, self.tracks, settings.unacceptable.share, title=title)
             return
         found = [(point.at, point.errors) for point in self.tracks.points]
         low, high = span(found, least=(0.45, 4.5), most=(0.05, 80.0))
         y = Scale(low, high, frame.bottom, frame.top, log=True)
         bounds = (settings.ignore.errors, settings.unacceptable.errors)
-        title = f"Errors, times stable's share in the same seconds{_now(found)}"
+        title = f"{self.called}, times stable's share in the same seconds{_now(found)}"
         yield from ratio(frame, y, found, bounds, title=title, ticks=ERROR_TICKS)
 
     def _latency(self, frame: Frame) -> Iterator[str]:

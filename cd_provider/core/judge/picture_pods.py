@@ -26,7 +26,7 @@ class Pods:
         """Draw them; ``y`` is where the next thing may begin."""
         tracks = self.tracks
         columns, width, height = EACH
-        what = "latency" if tracks.by_latency else "errors"
+        what = "latency" if tracks.by_latency else self.settings.called
         shown = sorted(tracks.pods, key=lambda pod: pod not in tracks.blocked)[:MOST_PODS]
         more = (
             f"; {len(tracks.pods) - len(shown)} more are not shown" if len(tracks.pods) > len(shown) else ""
@@ -45,7 +45,7 @@ class Pods:
             for pod in shown
         }
         spans = [
-            span(one, least=(0.45, 4.5) if what == "errors" else (0.75, 1.45), most=(0.05, 80.0))
+            span(one, least=(0.45, 4.5) if not tracks.by_latency else (0.75, 1.45), most=(0.05, 80.0))
             for one in found.values()
         ]
         low, high = min(one[0] for one in spans), max(one[1] for one in spans)
@@ -73,7 +73,7 @@ class Pods:
         bounds = (getattr(settings.ignore, metric), getattr(settings.unacceptable, metric))
         now = last(found)
         name = short(pod)
-        title = f"{name}: {about(now.middle)}" if now else f"{name}: no errors"
+        title = f"{name}: {about(now.middle)}" if now else f"{name}: no {self.settings.called}"
         few = (
             [tick for number, tick in enumerate(ticks) if number % 2 == 0 or len(ticks) < 6]
             if y.high / y.low > 30

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cd_provider.core.judge.drift import Drift
 from cd_provider.core.judge.likelihood import share_of
 from cd_provider.core.judge.settings import METRICS
+from cd_provider.core.judge.story import percent
 from cd_provider.core.judge.verdict import Word
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def reason(judge: Judge, at: float) -> Reason:
     if not theirs.requests and not judge.alone:
         other = "the baseline" if judge.settings.fresh else "stable"
         return Reason("no baseline", f"requests to {other} in the same minutes")
-    if word := refuses(judge):
-        return Reason(word, f"error shares of {100.0 * judge.settings.never_above:g} % or less")
+    if word := refuses(judge) or _cannot_tell(judge):
+        return Reason(word, f"error shares of {percent(_most(judge))} or less")
     if pod := _one_pod(judge, at):
         return Reason("one pod", f"the same from another pod than {pod}, or {pod} on another host")
     if judge.settings.latency and not judge.tells_latency and not judge.alone:
@@ -54,9 +55,20 @@ def refuses(judge: Judge) -> Word:
     """Say why nothing passes however alike both sides are; empty: nothing forbids it."""
     if not judge.has_baseline and not judge.alone:
         return "no baseline"
-    if not judge.settings.errors or not judge.never.leans:
+    if not judge.settings.errors:
+        return ""
+    if not judge.never.leans:
         return ""
     return "baseline unhealthy" if judge.never.stable_too else "too many errors"
+
+
+def _cannot_tell(judge: Judge) -> Word:
+    """Say so where stable fails so often that no candidate could be so many times as bad."""
+    return "" if not judge.settings.errors or judge.harmless.may_be_times else "baseline unhealthy"
+
+
+def _most(judge: Judge) -> float:
+    return min(judge.settings.never_above, 1.0 / judge.settings.unacceptable.errors)
 
 
 def _one_pod(judge: Judge, at: float) -> str:

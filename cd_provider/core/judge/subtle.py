@@ -13,6 +13,7 @@ from cd_provider.core.judge.likelihood import share_of
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.ranks import contrast
 from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.tails import poisson
 from cd_provider.core.judge.view import Scene
 
 PART = 0.35  # of alpha, for each of the two boundaries; shared by the metrics that decide
@@ -96,8 +97,11 @@ class SubtleLane:
 
     @property
     def _is_few(self) -> bool:
-        """Whether the candidate has so few errors that it does not matter how many stable has."""
-        return self.settings.floor > 0.0 and self._failed <= self.settings.floor * self._requests
+        """Whether the candidate may have no more errors than nobody minds, however many times stable's they are."""
+        if not self.settings.floor:
+            return False
+        most = self.settings.floor * self._requests / self.cluster
+        return poisson(self._failed / self.cluster, most) > self.alpha
 
     def _lean(self, drift: Drift, prior: float, at: float) -> Lean:
         deviations, weakest = drift.deviations()

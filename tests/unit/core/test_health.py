@@ -12,7 +12,7 @@ from cd_provider.core.gate import promql
 from cd_provider.core.health import OVERTIME_S, HealthRule, Outcome, Seen
 from cd_provider.core.health_order import HealthOrder, parse_health_gates
 from cd_provider.core.judge.verdict import Judged
-from cd_provider.core.judge_gate import judge
+from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.exceptions import ArgumentError
 
 BEGAN, MAX_S = 1000.0, 600.0
@@ -246,3 +246,9 @@ def test_a_moment_without_an_after_is_refused_when_the_watch_begins() -> None:
     ):
         late.check_moments()
     order({**ROWS, "moment": BEGAN - 50, "after_s": 10}).check_moments()
+
+
+def test_judges_of_one_sensor_share_its_chance_to_be_wrong() -> None:
+    gates = parse_health_gates([judge("pods", preset="demo"), judge("gateway", preset="envoy")])
+
+    assert [one.settings(max_s=900.0).alpha for one in gates if isinstance(one, JudgeGate)] == [0.03, 0.03]

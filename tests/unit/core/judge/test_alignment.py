@@ -145,6 +145,35 @@ def test_a_second_sample_in_one_stretch_counts_in_the_next_tick() -> None:
     assert [total(tick.candidate).requests for tick in ticks] == [2, 3 + 4]
 
 
+def test_a_tick_waits_for_each_series_of_a_pod() -> None:
+    """Some servers show what one scrape read series by series: errors without their requests would be all there is."""
+    seen = aligner()
+    good, bad = requests("candidate", "c1", 0, 50), requests("candidate", "c1", 0, 1, bad=True)
+    more = requests("candidate", "c1", 0, 50, 98), requests("candidate", "c1", 0, 1, 3, bad=True)
+
+    assert seen.feed([good, bad, stable(0, 0, 40)]) == []
+    assert seen.feed([good, more[1], stable(0, 0, 40)]) == []
+    (tick,) = seen.feed([*more, stable(0, 0, 40)])
+
+    assert total(tick.candidate) == Counts(50, 2)
+
+
+def test_instances_of_one_unit_each_count_in_their_own_tick() -> None:
+    """A gateway's pods are one unit, and are scraped one after the other."""
+    ours = [
+        Series(
+            f"g{number}",
+            "candidate",
+            "gateway",
+            [(996.0 + number, 0), (1001.0 + number, 5), (1006.0 + number, 5)],
+        )
+        for number in range(3)
+    ]
+    ticks = aligner().feed([*ours, stable(0, 0, 40, 80)])
+
+    assert [total(tick.candidate).requests for tick in ticks] == [15, 0]
+
+
 Gaps = st.lists(st.floats(0.6, 7.0), min_size=4, max_size=25)
 
 

@@ -73,6 +73,18 @@ def test_where_pods_differ_few_errors_weigh_nearly_as_much() -> None:
     assert 0.7 * alike.evidence < apart.evidence < alike.evidence
 
 
+def test_a_tick_without_a_pod_changes_nothing_of_how_far_they_differ() -> None:
+    apart = replace(PAST, errors_differ=(0.05,) * 3)
+    found = lane([(500.0, 5.0, 1.0)] * 3, minutes=1.5, past=apart)
+    before = found.errors.evidence
+    found.step(
+        scene(Tick(100.0, 10.0, {}, {"s": Counts(500.0)}, EDGES), began_at=0.0, known=("c0",), shape=None),
+        None,
+    )
+
+    assert found.errors.evidence == before
+
+
 def test_after_a_trip_it_takes_more_to_convict() -> None:
     """The seconds of the trip are among the evidence, and it has returned all the same."""
     found = lane([(50.0, 0.5, 1.0)] * 3, minutes=3.0)

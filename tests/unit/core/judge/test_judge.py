@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -295,6 +296,37 @@ def test_a_version_that_has_lost_its_routes_is_off_traffic_within_seconds() -> N
 
 def test_three_times_the_client_errors_of_many_are_found() -> None:
     assert [one.kind for one in of_clients(0.30, 0.10)][-1] == "FAIL"
+
+
+def test_hardly_a_burst_of_a_share_that_nobody_minds_takes_a_candidate_off() -> None:
+    """For half an hour 1.9 % beside 0.1 %, with chance in it: some windows of seconds show twice as many."""
+
+    def run(seed: int) -> set[str]:
+        dice = random.Random(seed)
+
+        def pods_of(side: str, number: int, share: float) -> dict[str, Counts]:
+            return {
+                f"{side}{pod}": Counts(50.0, float(sum(dice.random() < share for _ in range(50))))
+                for pod in range(number)
+            }
+
+        seen = [Tick(5.0 * at, 5.0, pods_of("c", 2, 0.019), pods_of("s", 4, 0.001)) for at in range(1, 361)]
+        return {one.kind for one in verdicts(seen, CLIENTS, usual(0.001))}
+
+    found = [run(seed) for seed in range(8)]
+
+    assert sum("FAIL" in kinds for kinds in found) == 0
+    assert sum("TRIP" in kinds for kinds in found) <= 1
+
+
+@pytest.mark.parametrize(("candidate", "stable"), [(1.0, 0.5), (0.6, 0.5)])
+def test_where_most_clients_err_anyway_nothing_is_so_many_times_worse(
+    candidate: float, stable: float
+) -> None:
+    (found,) = of_clients(candidate, stable)
+
+    assert (found.kind, found.reason) == ("INCONCLUSIVE", "baseline unhealthy")
+    assert "needed: error shares of 33 % or less" in found.line
 
 
 @pytest.mark.parametrize(("candidate", "stable"), [(0.015, 0.001), (0.10, 0.10), (0.13, 0.10)])
