@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.series import Follower, Notes, Restart, Series, Side
 
+JITTER = 0.02  # of an interval, by which a sample may come too late for its tick: no scrape is on the dot
 PATIENCE = 2  # intervals that a tick waits for a pod which has not been read yet
 KEPT = 10  # ticks for which it is known when each series was read: answers overlap by fewer
 
@@ -105,22 +106,22 @@ class Aligner:
                     self.restarts.append(begun)
 
     def _complete(self) -> Iterator[Tick]:
-        while self._read_upto and self._is_complete(self._end(self._given + 1)):
+        while self._read_upto and self._is_complete(self._given + 1):
             self._given += 1
             yield self._tick(self._given)
         for heard in self._heard.values():
             for tick in [one for one in heard if one < self._given - KEPT]:
                 del heard[tick]
 
-    def _is_complete(self, end: float) -> bool:
+    def _is_complete(self, tick: int) -> bool:
         """Whether nobody is missing but those who have not been read for so long that they are taken for gone."""
         newest = max(self._read_upto.values())
         alive = [upto for upto in self._read_upto.values() if upto > newest - PATIENCE * self.interval_s]
-        return min(alive) > end - self.interval_s
+        return self._number(min(alive)) >= tick
 
     def _number(self, at: float) -> int:
         """Give the tick that a moment lies in."""
-        return math.ceil((at - self.started_at) / self.interval_s)
+        return math.ceil((at - self.started_at) / self.interval_s - JITTER)
 
     def _end(self, tick: int) -> float:
         return self.started_at + tick * self.interval_s

@@ -141,7 +141,7 @@ async def test_requests_of_our_own_count_for_the_plan(world: World, per_second: 
         assert await asked == []
     else:
         with pytest.raises(
-            PlanError, match=r"and 0\.2 of our own to each side, the candidate has about 404 "
+            PlanError, match=r"and 0\.2 of our own to each side, the candidate has about 405 "
         ):
             await asked
 

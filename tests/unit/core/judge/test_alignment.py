@@ -158,6 +158,17 @@ def test_a_tick_waits_for_each_series_of_a_pod() -> None:
     assert total(tick.candidate) == Counts(50, 2)
 
 
+def test_a_sample_that_comes_a_little_late_is_still_in_its_tick() -> None:
+    """Scrapes on the dot of the grid come a few milliseconds before and after it."""
+    off = (0.0, 0.03, -0.02, 0.08, 0.0, 0.05)
+    ours = Series(
+        "c", "candidate", "c1", [(START + 5.0 * n + one, 4.0 * n) for n, one in enumerate(off)], old=True
+    )
+    ticks = aligner().feed([ours, stable(0, 0, 40, 80, 120, 160, 200)])
+
+    assert [total(tick.candidate).requests for tick in ticks] == [4, 4, 4, 4, 4]
+
+
 def test_instances_of_one_unit_each_count_in_their_own_tick() -> None:
     """A gateway's pods are one unit, and are scraped one after the other."""
     ours = [
