@@ -106,18 +106,18 @@ class Aligner:
                     self.restarts.append(begun)
 
     def _complete(self) -> Iterator[Tick]:
-        while self._read_upto and self._is_complete(self._given + 1):
-            self._given += 1
-            yield self._tick(self._given)
+        for tick in range(self._given + 1, self._upto() + 1):
+            self._given = tick
+            yield self._tick(tick)
         for heard in self._heard.values():
             for tick in [one for one in heard if one < self._given - KEPT]:
                 del heard[tick]
 
-    def _is_complete(self, tick: int) -> bool:
-        """Whether nobody is missing but those who have not been read for so long that they are taken for gone."""
-        newest = max(self._read_upto.values())
-        alive = [upto for upto in self._read_upto.values() if upto > newest - PATIENCE * self.interval_s]
-        return self._number(min(alive)) >= tick
+    def _upto(self) -> int:
+        """Give the last tick in which nobody is missing but those who were not read for so long that they are gone."""
+        newest = max(self._read_upto.values(), default=self.started_at)
+        alive = (upto for upto in self._read_upto.values() if upto > newest - PATIENCE * self.interval_s)
+        return self._number(min(alive, default=self.started_at))
 
     def _number(self, at: float) -> int:
         """Give the tick that a moment lies in."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, Self
 
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
@@ -111,7 +111,7 @@ class ClearLane:
 
     def tripped(self) -> None:
         """Ask for more from now on: the seconds of the trip are among the evidence, and it returned all the same."""
-        self.settings = replace(self.settings, clear=self.settings.clear_again)
+        self.settings = self.settings.after_trip
 
     def step(self, seen: Scene, shape: Shape | None) -> None:
         """Take the next tick."""

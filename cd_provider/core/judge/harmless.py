@@ -80,7 +80,6 @@ class Harmless:
         self.minutes = PodMinutes()
         self.stable = Counts()
         self._errors = self._slower = 0.0  # sums that grow while the candidate is better than unacceptable
-        self.requests = self._errors_seen = 0.0  # of the candidate, since errors count
         self._tail = [(0.0, 0.0)] * len(EXCEEDED_BY)
         self._timed = self._beyond_first = (
             0.0  # of the candidate: requests, and those beyond the first bucket
@@ -95,8 +94,6 @@ class Harmless:
         if seen.at <= self.settings.counts_from_s + 1e-9:
             return
         ours, theirs, worst = seen.whole, seen.stable, self.settings.unacceptable
-        self.requests += ours.requests
-        self._errors_seen += ours.errors
         if share := share_of(worst.errors, ours.requests, theirs.requests):
             self._errors += (ours.errors + theirs.errors) * share - ours.errors
             self.minutes.add(tick, ours)
@@ -160,9 +157,9 @@ class Harmless:
         total, variance = self._ratio(odd)
         if self.may_be_times and self._clears(total, variance, prior, at_end=at_end):
             return "times"
-        expected = share * (self.requests - odd.requests)
-        few = expected - (self._errors_seen - odd.errors)
-        variance, prior = cluster * share * self.requests, max(1.0, cluster * share * 300.0)
+        expected = share * (self.subtle.requests - odd.requests)
+        few = expected - (self.subtle.failed - odd.errors)
+        variance, prior = cluster * share * self.subtle.requests, max(1.0, cluster * share * 300.0)
         return "share" if self._clears(few, variance, prior, at_end=at_end) else ""
 
     def _ratio(self, odd: Counts) -> tuple[float, float]:

@@ -12,7 +12,6 @@ PASS.
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 from cd_provider.core.judge.clear import Weight, weigh
 from cd_provider.core.judge.likelihood import RatioEvidence
@@ -61,7 +60,7 @@ class NeverAbove:
 
     def tripped(self) -> None:
         """Ask for more from now on, as the clear lane does."""
-        self.settings = replace(self.settings, clear=self.settings.clear_again)
+        self.settings = self.settings.after_trip
 
     def step(self, seen: Scene) -> None:
         """Take the next tick."""

@@ -46,7 +46,7 @@ def reason(judge: Judge, at: float) -> Reason:
     if judge.settings.latency and not judge.tells_latency and not judge.alone:
         return Reason("no latency", "three latency buckets around what is usual, the same on both sides")
     wanted = needed(judge)  # may be without end, where pods of one version differ by as much
-    if not judge.calm(at) or 0 < wanted <= judge.harmless.requests:
+    if not judge.calm(at) or 0 < wanted <= judge.subtle.requests:
         return Reason("leaning", "a clear difference, or none")
     return Reason("too few requests", wanted_in(wanted, ours.requests / at if at > 0 else 0.0))
 
@@ -121,7 +121,7 @@ def _share_needs(judge: Judge) -> float:
 def _latency_needs(judge: Judge) -> float:
     drift = judge.subtle.latency
     off = drift.scale * judge.unacceptable_shift
-    return judge.harmless.requests * _times(judge, drift, off, drift.chance, drift.scale)
+    return judge.subtle.requests * _times(judge, drift, off, drift.chance, drift.scale)
 
 
 def _times(judge: Judge, drift: Drift, off: float, chance: float, scale: float) -> float:

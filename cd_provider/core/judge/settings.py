@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from cd_provider.core.judge.limits import EmergencyLimits
@@ -104,6 +104,11 @@ class JudgeSettings:
     def decides(self, metric: Metric) -> bool:
         """Whether this metric changes the outcome."""
         return self.errors if metric == "errors" else self.latency
+
+    @property
+    def after_trip(self) -> JudgeSettings:
+        """The same for a candidate that has returned."""
+        return replace(self, clear=self.clear_again)
 
     @property
     def alpha_each(self) -> float:

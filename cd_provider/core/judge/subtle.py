@@ -46,7 +46,7 @@ class SubtleLane:
         self.settings, self.cluster = settings, past.cluster
         self.errors, self.latency = Drift(past.errors_differ), Drift(past.scores_differ)
         self.priors: tuple[float, float] | None = None
-        self._requests = self._failed = 0.0  # of the candidate, since errors count
+        self.requests = self.failed = 0.0  # of the candidate, since errors count
         self.alpha = settings.alpha_each * PART  # of each metric at each boundary
         self._end = NormalDist().inv_cdf(1.0 - self.alpha / 2.0)  # the second boundary's height at the end
         self._looked: tuple[float, tuple[Lean, Lean]] | None = None
@@ -64,7 +64,7 @@ class SubtleLane:
 
     def _errors(self, seen: Scene, ended: Sequence[bool]) -> None:
         times, stable = self.settings.ignore.errors, seen.stable
-        self._requests, self._failed = self._requests + seen.whole.requests, self._failed + seen.whole.errors
+        self.requests, self.failed = self.requests + seen.whole.requests, self.failed + seen.whole.errors
         events, amounts = seen.whole.errors + stable.errors, dict.fromkeys(seen.views, 0.0)
         for view, arm in seen.views.items() if events else ():
             share = share_of(times, arm.requests, stable.requests)
@@ -100,8 +100,8 @@ class SubtleLane:
         """Whether the candidate may have no more errors than nobody minds, however many times stable's they are."""
         if not self.settings.floor:
             return False
-        most = self.settings.floor * self._requests / self.cluster
-        return poisson(self._failed / self.cluster, most) > self.alpha
+        most = self.settings.floor * self.requests / self.cluster
+        return poisson(self.failed / self.cluster, most) > self.alpha
 
     def _lean(self, drift: Drift, prior: float, at: float) -> Lean:
         deviations, weakest = drift.deviations()
