@@ -41,22 +41,15 @@ class Proxied(ApiServer):
         super().__init__()
         self.pages: dict[str, str | Answer] = {}
         self.listed: Answer | None = None  # of pods, where it is not simply those that have a page
-        self.most, self._now = 0, 0
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         if request.path.endswith("/pods"):
             return await self.listed(request) if self.listed else pod_list(*self.pages)
         pod = request.path.split("/")[6].partition(":")[0]
-        self._now += 1
-        self.most = max(self.most, self._now)
-        await asyncio.sleep(0)
-        try:
-            if (page := self.pages.get(pod)) is None:
-                return status(404, f'pods "{pod}" not found')
-            return web.Response(text=page) if isinstance(page, str) else await page(request)
-        finally:
-            self._now -= 1
+        if (page := self.pages.get(pod)) is None:
+            return status(404, f'pods "{pod}" not found')
+        return web.Response(text=page) if isinstance(page, str) else await page(request)
 
 
 @pytest.fixture
@@ -135,9 +128,17 @@ async def test_every_pods_counters_come_with_the_moment_they_were_read(
 
 
 async def test_pages_are_asked_for_together(server: Proxied, client: ClusterClient) -> None:
-    await patient(client, DEMO).read(SIDES, since=0.0)
+    asked = asyncio.Barrier(len(PODS))
 
-    assert server.most > 1
+    async def once_all_are_asked(_: web.Request) -> web.StreamResponse:
+        async with asyncio.timeout(10):
+            await asked.wait()
+        return web.Response(text=shop(10, 1))
+
+    server.pages = dict.fromkeys(PODS, once_all_are_asked)
+    reading = await patient(client, DEMO).read(SIDES, since=0.0)
+
+    assert (reading.unreachable, {one.pod for one in reading.series}) == ((), set(PODS))
 
 
 class Clocked(ClusterClient):
