@@ -19,7 +19,7 @@ from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.history import by_unit
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.record import Record
-from cd_provider.core.judge.record import replay as judged_again
+from cd_provider.core.judge.replay import replay as judged_again
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.story import clock, percent
 from cd_provider.core.judge.verdict import Judged

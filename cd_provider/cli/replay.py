@@ -10,8 +10,9 @@ from typing import Any
 
 from cd_provider.cli.plan import add_output
 from cd_provider.cli.screen import Screen, check_writable, utc, write_json
-from cd_provider.core.judge.record import Record, differences
-from cd_provider.core.judge.record import replay as judged_again
+from cd_provider.core.judge.record import Record
+from cd_provider.core.judge.replay import differences
+from cd_provider.core.judge.replay import replay as judged_again
 from cd_provider.core.judge.story import clock
 from cd_provider.core.judge.verdict import Judged
 from cd_provider.exceptions import ArgumentError, RecordRefusedError

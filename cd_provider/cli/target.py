@@ -10,7 +10,8 @@ from typing import Any
 
 from cd_provider.core.judge.presets import PRESETS, Preset
 from cd_provider.core.judge.sides import Sides
-from cd_provider.core.judge_gate import SENSITIVITY, WORDS, JudgeGate, judge
+from cd_provider.core.judge_gate import WORDS, JudgeGate, judge
+from cd_provider.core.judge_numbers import SENSITIVITY
 from cd_provider.core.names import candidate_name
 from cd_provider.core.units import number
 from cd_provider.exceptions import ArgumentError

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.gate_head import gate_name
-from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric, Tolerance
-from cd_provider.core.judge_bounds import CLIENT_ERRORS, ERRORS, LATENCY, ROLES, Bounds, ErrorBounds
+from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge_bounds import CLIENT_ERRORS, ERRORS, LATENCY, Bounds, ErrorBounds
 from cd_provider.core.judge_checks import check
+from cd_provider.core.judge_numbers import SENSITIVITY, settings_of
 from cd_provider.core.probe import Probe
 from cd_provider.core.units import MODES, seconds, whole, word
 from cd_provider.exceptions import ArgumentError
@@ -22,7 +23,6 @@ from cd_provider.exceptions import ArgumentError
 if TYPE_CHECKING:
     from cd_provider.core.judge.presets import Preset
 
-SENSITIVITY: Mapping[str, float] = {"calm": 0.03, "normal": 0.06, "keen": 0.15}
 WORDS: Mapping[str, tuple[str, ...]] = {
     "source": ("prometheus", "direct"),
     "ratio": ("errors", "client_errors"),
@@ -35,7 +35,6 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "shadow": ("none", "kayenta"),
     "baseline": ("stable", "fresh"),
 }
-CLIENT_FLOOR = 0.02  # of the requests: so many unknown addresses and refused logins are any day's
 LEAST_EVERY_S, LEAST_ASK_S, ASK_S = 0.5, 60.0, 900.0
 EVERY_S: Mapping[str, float] = {"prometheus": 2.0, "direct": 1.0}
 
@@ -209,36 +208,7 @@ class JudgeGate:
 
     def settings(self, *, max_s: float) -> JudgeSettings:
         """Give the judge's numbers."""
-        settings = JudgeSettings(
-            alpha=SENSITIVITY[self.sensitivity] / self.among, min_s=self.min_s, max_s=max_s, fresh=self.fresh
-        )
-        worst = settings.unacceptable
-        if self.of_clients:
-            settings = _of_clients(settings, self.errors.ignore)
-            worst = replace(worst, share=CLIENT_FLOOR)
-        return replace(
-            settings,
-            never_above=self.errors.never_above,
-            alone=self.first_release == "pods_and_floor",
-            pods_only=self.low_traffic == "pods_only",
-            asks=self.asks,
-            errors=self.errors.role == "critical",
-            latency=self.latency.role == "critical" and bool(self.counters().latency),
-            aside=self._aside(),
-            ignore=Tolerance(errors=self.errors.ignore, latency=self.latency.ignore),
-            unacceptable=Tolerance(
-                errors=self.errors.unacceptable, latency=self.latency.unacceptable, share=worst.share
-            ),
-            clear_at=replace(
-                settings.clear_at,
-                errors=max(settings.clear_at.errors, self.errors.ignore),
-                latency=max(settings.clear_at.latency, self.latency.ignore),
-            ),
-        )
-
-    def _aside(self) -> dict[Metric, str]:
-        roles = zip(METRICS, (self.errors.role, self.latency.role), strict=True)
-        return {metric: ROLES[role] for metric, role in roles if role != "critical"}
+        return settings_of(self, max_s=max_s)
 
     @property
     def of_clients(self) -> bool:
@@ -286,20 +256,6 @@ class JudgeGate:
         unsaid |= {} if self.among > 1 else {"among": None}
         unsaid |= {} if self.of_clients else {"ratio": None}
         return {key: value for key, value in {**asdict(self), **unsaid}.items() if value is not None}
-
-
-def _of_clients(settings: JudgeSettings, ignore: float) -> JudgeSettings:
-    """Let no lane speak of fewer than ``CLIENT_FLOOR`` of the requests."""
-    return replace(
-        settings,
-        called="client errors",
-        floor=CLIENT_FLOOR,
-        clear_at=replace(settings.clear_at, share=CLIENT_FLOOR),
-        cold_at=replace(settings.cold_at, share=CLIENT_FLOOR),
-        emergency=replace(
-            settings.emergency, times=max(ignore, settings.emergency.times), floor=CLIENT_FLOOR
-        ),
-    )
 
 
 def _among(value: Any, where: str) -> int:

@@ -6,8 +6,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from cd_provider.exceptions import (
@@ -15,14 +15,22 @@ from cd_provider.exceptions import (
     ClusterRefusedError,
     ClusterUnauthorizedError,
     ClusterUnavailableError,
-    ConnectionFaultError,
 )
 from cd_provider.hooks.cluster_answers import answer_error, asked, has_test, verb_of
+from cd_provider.hooks.cluster_session import (
+    Session,
+    broke,
+    cut,
+    lines,
+    open_session,
+    parameter,
+    parsed,
+    transport,
+)
 
 if TYPE_CHECKING:
     import aiohttp
     from kubernetes_asyncio.client import Configuration
-    from kubernetes_asyncio.client.rest import RESTClientObject
 
 log = logging.getLogger(__name__)
 
@@ -36,21 +44,6 @@ _PATCHES = {
     "merge": "application/merge-patch+json",
     "apply": "application/apply-patch+yaml",
 }
-
-
-class _Session:
-    """One set of credentials and the connections opened with it."""
-
-    def __init__(self, configuration: Configuration) -> None:
-        from kubernetes_asyncio.client.rest import RESTClientObject
-
-        self.configuration = configuration
-        self.rest: RESTClientObject = RESTClientObject(configuration)
-
-    async def headers(self) -> dict[str, str]:
-        """Give the headers that say who we are; a token file inside a pod is read again each minute."""
-        settings = await self.configuration.auth_settings()
-        return {auth["key"]: auth["value"].strip() for auth in settings.values() if auth["value"]}
 
 
 class ClusterClient:
@@ -72,8 +65,8 @@ class ClusterClient:
 
     def __init__(self, load: Callable[[], Awaitable[Configuration]], *, timeout_s: float = 10.0) -> None:
         self._load, self.timeout_s = load, timeout_s
-        self._session: _Session | None = None
-        self._retired: list[_Session] = []
+        self._session: Session | None = None
+        self._retired: list[Session] = []
         self._renewing = asyncio.Lock()
 
     async def __aenter__(self) -> ClusterClient:
@@ -135,7 +128,7 @@ class ClusterClient:
             async for piece in answer.content.iter_any():
                 text += piece
                 if len(text) > max_bytes:
-                    _cut(answer)
+                    cut(answer)
                     raise ClusterRefusedError(
                         f"{asked('get', path)}: the answer is longer than {max_bytes} bytes."
                     )
@@ -158,27 +151,27 @@ class ClusterClient:
             "GET", path, query, idle_s=query["timeoutSeconds"] + WATCH_GRACE_S
         ) as answer:
             try:
-                async for line in _lines(answer):
-                    event = _parsed(line, what)
+                async for line in lines(answer):
+                    event = parsed(line, what)
                     kind, found = str(event.get("type")), event.get("object") or {}
                     if kind == "ERROR":
                         raise answer_error(what, status=int(found.get("code") or 500), text=json.dumps(found))
                     yield kind, found
             finally:
-                _cut(answer)
+                cut(answer)
 
     async def _json(
         self, method: str, path: str, query: Mapping[str, Any], body: Any = None, content_type: str = _JSON
     ) -> dict[str, Any]:
         text = await self._text(method, path, query, body, content_type)
-        return _parsed(text, asked(verb_of(method, path), path))
+        return parsed(text, asked(verb_of(method, path), path))
 
     async def _text(self, method: str, path: str, *rest: Any, **options: Any) -> str:
         """Ask and read the whole answer; once more when the connection breaks and the call only reads."""
         try:
             return await self._read(method, path, *rest, **options)
         except ClusterUnavailableError as err:
-            if method != "GET" or not _broke(err):
+            if method != "GET" or not broke(err):
                 raise
             log.info("asking again: %s", err)
         return await self._read(method, path, *rest, **options)
@@ -209,7 +202,7 @@ class ClusterClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Give a successful answer; with ``idle_s`` its body may go on until it is silent that long."""
         what = asked("watch" if idle_s else verb_of(method, path), path)
-        with _transport(what):
+        with transport(what):
             session = self._open_session()
             answer = await self._send(session, method, path, query, body, headers, idle_s)
             if answer.status == 401:
@@ -224,7 +217,7 @@ class ClusterClient:
 
     async def _send(
         self,
-        session: _Session,
+        session: Session,
         method: str,
         path: str,
         query: Mapping[str, Any],
@@ -239,7 +232,7 @@ class ClusterClient:
             answer: aiohttp.ClientResponse = await session.rest.request(
                 method,
                 f"{session.configuration.host}{path}",
-                query_params={name: _parameter(value) for name, value in query.items() if value is not None},
+                query_params={name: parameter(value) for name, value in query.items() if value is not None},
                 headers={**(headers or {"Accept": _JSON}), **await session.headers()},
                 body=body,
                 _preload_content=False,
@@ -247,7 +240,7 @@ class ClusterClient:
             )
         return answer
 
-    async def _renewed(self, refused: _Session, what: str) -> _Session:
+    async def _renewed(self, refused: Session, what: str) -> Session:
         """Read the credentials again, once for all calls that were refused together."""
         async with self._renewing:
             if self._session is refused:
@@ -262,74 +255,7 @@ class ClusterClient:
                 self._retired.append(refused)  # calls may still be under way in it
         return self._open_session()
 
-    def _open_session(self) -> _Session:
+    def _open_session(self) -> Session:
         if self._session is None:
             raise RuntimeError("this client is closed, or was never opened: use it inside its `async with`.")
         return self._session
-
-
-def open_session(configuration: Configuration) -> _Session:
-    """
-    Get ready to call; nothing is sent yet.
-
-    :raises ConnectionFaultError: the certificates that the connection names cannot be used.
-    """
-    try:
-        return _Session(configuration)
-    except (OSError, ValueError) as err:
-        raise ConnectionFaultError(
-            f"the certificates or key of {configuration.host} cannot be used: {err}."
-        ) from err
-
-
-@contextmanager
-def _transport(what: str) -> Iterator[None]:
-    """Turn what goes wrong on the way into ours."""
-    import aiohttp
-
-    try:
-        yield
-    except TimeoutError as err:
-        raise ClusterUnavailableError(f"{what}: no answer from the API server in time. Try again.") from err
-    except (aiohttp.ClientError, OSError) as err:
-        seen = f"{type(err).__name__}: {err}".rstrip(": ")
-        raise ClusterUnavailableError(
-            f"{what}: the connection to the API server failed ({seen}). Try again."
-        ) from err
-
-
-def _broke(err: ClusterUnavailableError) -> bool:
-    """Tell whether the connection broke; no answer in time, or one that says "later", is something else."""
-    import aiohttp
-
-    return isinstance(err.__cause__, aiohttp.ClientError)
-
-
-def _cut(answer: aiohttp.ClientResponse) -> None:
-    """Drop a connection whose answer is left early: saying good-bye by TLS could outlive its event loop."""
-    if answer.connection is not None and answer.connection.transport is not None:
-        answer.connection.transport.abort()
-
-
-async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Cut a stream into lines of any length: an object may be larger than any reader's buffer."""
-    rest = b""
-    async for chunk in answer.content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield line
-
-
-def _parsed(text: str | bytes, what: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as err:
-        raise ClusterUnavailableError(f"{what}: the answer is no JSON; is there a proxy on the way?") from err
-    if not isinstance(found, dict):
-        raise ClusterUnavailableError(f"{what}: the answer is no JSON object; is there a proxy on the way?")
-    return found
-
-
-def _parameter(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

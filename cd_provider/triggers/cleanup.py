@@ -16,6 +16,7 @@ from cd_provider.triggers.session import Session
 
 log = logging.getLogger(__name__)
 POLL_S = 0.5
+DRAIN_S = 5.0  # that users' requests at the candidate have to end
 
 
 async def leftovers(session: Session) -> str | None:

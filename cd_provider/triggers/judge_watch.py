@@ -11,12 +11,13 @@ from typing import Any
 from cd_provider.core.finding import Finding, GateState, Reading
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
+from cd_provider.core.judge.draft import Draft
 from cd_provider.core.judge.hearing import Hearing
 from cd_provider.core.judge.history import USUAL_INTERVAL_S, before, by_unit, interval, lifetime
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.past import Past, look_back
-from cd_provider.core.judge.record import Draft, Recorder
+from cd_provider.core.judge.record import Recorder
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.settings import AWAY_ALONE_S
 from cd_provider.core.judge.sides import Reading as Counters

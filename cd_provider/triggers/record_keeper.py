@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from cd_provider.core.judge.record import Draft
+from cd_provider.core.judge.draft import Draft
 from cd_provider.core.names import record_key
 from cd_provider.triggers.background import carry_through, go_on
 from cd_provider.triggers.judge_watch import JudgeWatch

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from cd_provider.core.judge.record import Record, replay
+from cd_provider.core.judge.record import Record
+from cd_provider.core.judge.replay import replay
 from tests.integration.airflow_runs import Delivery, Start, wait
 from tests.stack.load import Load
 

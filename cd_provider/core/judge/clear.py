@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import Literal, NamedTuple, Protocol
 
+from cd_provider.core.judge.errors_evidence import ErrorsEvidence
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
-from cd_provider.core.judge.likelihood import BLOCK_S, RatioEvidence, ShareEvidence
+from cd_provider.core.judge.likelihood import BLOCK_S, RatioEvidence
 from cd_provider.core.judge.past import Past, differ
 from cd_provider.core.judge.settings import JudgeSettings, Tolerance
 from cd_provider.core.judge.view import WHOLE, Arm, Scene, grown_from
@@ -47,32 +48,6 @@ class ViewEvidence(Protocol):
     def most(self) -> float: ...
 
 
-class ErrorsEvidence:
-    """More errors than so many times stable's, and more than so large a share: it takes both to convict."""
-
-    def __init__(self, began_at: float, cluster: float) -> None:
-        self.ratio = RatioEvidence(cluster=cluster, began_at=began_at)
-        self.share = ShareEvidence(cluster=cluster, began_at=began_at)
-
-    def step(self, at: float, ours: Arm, stable: Arm, tolerated: Tolerance, between: float | None) -> None:
-        self.ratio.times, self.share.share = (tolerated.errors,), tolerated.share
-        self.ratio.step(at, (ours.errors,), (stable.errors,), (ours.requests, stable.requests), between)
-        self.share.step(at, ours.errors, ours.requests)
-
-    @property
-    def evidence(self) -> float:
-        return min(self.ratio.evidence, self.share.evidence)
-
-    @property
-    def most(self) -> float:
-        return min(self.ratio.most, self.share.most)
-
-    def copy(self) -> Self:
-        found = copy(self)
-        found.ratio, found.share = copy(self.ratio), copy(self.share)
-        return found
-
-
 class LatencyEvidence(RatioEvidence):
     """More requests beyond some edge than if all were so much slower: the mean over a few edges."""
 
@@ -98,13 +73,15 @@ class ClearLane:
 
     What is left without each pod is weighed when somebody asks: only when the whole speaks against the candidate.
 
-    :param past: how many errors come together, and by how much pods of one version differ within a minute.
+    :param past: how many errors come together, how many are usual, and by how much pods of one version differ within a
+        minute. :param past_over_s: seconds over which it is dealt out beside stable; infinite: not at all. None: over
+        the whole canary.
     """
 
-    def __init__(self, settings: JudgeSettings, past: Past) -> None:
+    def __init__(self, settings: JudgeSettings, past: Past, *, past_over_s: float | None = None) -> None:
         self.settings = settings
         self._differs = differ(past.errors_differ, BLOCK_S)
-        self._errors = {WHOLE: ErrorsEvidence(0.0, past.cluster)}
+        self._errors = {WHOLE: ErrorsEvidence(past, over_s=past_over_s or settings.max_s)}
         self._latency = {WHOLE: LatencyEvidence(0.0)}
         self._waiting: list[Look] = []  # weighed with all pods, not yet without each
         self._weights: dict[str, Weight] = {}  # of this tick, as far as somebody asked
@@ -133,7 +110,7 @@ class ClearLane:
         seen, tolerated, times = look
         arm = seen.views[view]
         between = self._differs * sum(1.0 / pods for pods in seen.pods) if min(seen.pods) > 0 else None
-        self._errors[view].step(seen.at, arm, seen.stable, tolerated, between)
+        self._errors[view].step(seen, arm, tolerated, between)
         if times and arm.beyond and seen.stable.beyond:
             self._latency[view].look(seen.at, arm, seen.stable, times)
 

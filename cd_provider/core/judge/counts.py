@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 from operator import add, sub
 
@@ -60,12 +61,29 @@ class Tick:
     stable: Mapping[str, Counts] = field(default_factory=dict)
     edges: tuple[float, ...] = ()
 
+    @property
+    def bare(self) -> Tick:
+        """The same without latency buckets."""
+        ours, theirs = (
+            {pod: one.bare for pod, one in side.items()} for side in (self.candidate, self.stable)
+        )
+        return replace(self, candidate=ours, stable=theirs, edges=())
+
 
 def together(many: Iterable[Counts]) -> Counts:
     """Add up; of buckets as many as the longest has."""
     many = tuple(many)
     slow = tuple(map(sum, zip_longest(*(one.slow for one in many), fillvalue=0.0)))
     return Counts(sum([one.requests for one in many], 0.0), sum([one.errors for one in many], 0.0), slow)
+
+
+def by_pod(many: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
+    """Add up what each pod did."""
+    done = defaultdict[str, list[Counts]](list)
+    for pods in many:
+        for pod, one in pods.items():
+            done[pod].append(one)
+    return {pod: together(each) for pod, each in done.items()}
 
 
 def total(pods: Mapping[str, Counts]) -> Counts:

@@ -22,6 +22,7 @@ from cd_provider.core.judge.reasons import NO_SHIFT, Reason, reason, refuses
 from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric
 from cd_provider.core.judge.story import Story
 from cd_provider.core.judge.subtle import SubtleLane
+from cd_provider.core.judge.thin import Thin
 from cd_provider.core.judge.usual import PAST_WEIGHT
 from cd_provider.core.judge.verdict import Judged, Kind
 from cd_provider.core.judge.view import scene
@@ -63,6 +64,8 @@ class Judge:
         self._shape: Shape | None = None
         self._shape_until = 0.0
         self._deaf_until = -math.inf
+        self._thin = Thin()
+        self._on_traffic = False  # it had requests in what the lanes looked at last
 
     def step(self, tick: Tick) -> Judged | None:
         """
@@ -75,17 +78,21 @@ class Judge:
             return None
         self._take_shape(tick)
         self.pods += [pod for pod in tick.candidate if pod not in self.pods]
-        seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
-        self.at = seen.at
-        self.has_baseline |= seen.stable.requests > 0
+        self.at = tick.at - self.began_at
         self.story.add(tick)
+        self.has_baseline |= self.story.stable.requests > 0
+        if thick := self._thin.add(tick, last=self.at >= self.settings.max_s - 1e-9):
+            self._look(thick)
+        return self._say(self._verdict(self.at, self._trip(tick, self.at)))
+
+    def _look(self, tick: Tick) -> None:
+        """Let the lanes that compare both sides look at a tick, or at a few together."""
+        seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
+        self._on_traffic = seen.whole.requests > 0
         self.clear.step(seen, self._shape)
         self.never.step(seen)
         self.subtle.step(seen, self._shape)
         self.harmless.step(tick, seen, self._shape)
-        return self._say(
-            self._verdict(seen.at, self._trip(tick, seen.at), on_traffic=seen.whole.requests > 0)
-        )
 
     def _trip(self, tick: Tick, at: float) -> Trip | None:
         """Ask the emergency lane; while the candidate is being taken off traffic it looks at stable alone."""
@@ -103,7 +110,7 @@ class Judge:
             self._deaf_until = at + max(2.0 * tick.span_s, self.settings.away_s - tick.span_s)
         return trip
 
-    def _verdict(self, at: float, trip: Trip | None, *, on_traffic: bool) -> Judged | None:
+    def _verdict(self, at: float, trip: Trip | None) -> Judged | None:
         if trip is not None:
             self.trips.append(trip)
             return self._judged("FAIL" if len(self.trips) > 1 else "TRIP", at, "emergency")
@@ -115,7 +122,7 @@ class Judge:
         at_end = (
             at >= self.settings.max_s - 1e-9 and not asked
         )  # once: what is more than enough later passes as ever
-        if on_traffic and self._passes(at, at_end=at_end):
+        if self._on_traffic and self._passes(at, at_end=at_end):
             return self._judged("PASS", at, "")
         return self._unclear(at) if at_end else None
 
@@ -193,6 +200,8 @@ class Judge:
     def _take_shape(self, tick: Tick) -> None:
         """Take the shape of the latencies from all ticks before this one."""
         at = tick.at - self.began_at
+        if self._thin.holds and tick.edges == self._edges:
+            return  # what is looked at together is looked at by what came before all of it
         if tick.edges != self._edges:  # other buckets, other numbers
             self._edges, self._shape, self._shape_until = tick.edges, None, 0.0
         if at > self._shape_until + 1e-9 or self._shape is None:

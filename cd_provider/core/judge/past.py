@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
@@ -93,7 +93,7 @@ def look_back(ticks: Sequence[Tick]) -> Past:
     """
     check(*ticks)
     edges = ticks[-1].edges if ticks else ()
-    ticks = [tick if tick.edges == edges else _without_latency(tick) for tick in ticks]
+    ticks = [tick if tick.edges == edges else tick.bare for tick in ticks]
     return past_of(ticks, minutes(ticks), edges)
 
 
@@ -125,10 +125,6 @@ def past_of(ticks: Sequence[Tick], added: Sequence[Minute], edges: tuple[float, 
         sums.requests, sums.errors, sums.slow, edges, cluster or UNKNOWN_CLUSTER, cluster is not None,
         _falling(errors), _falling(slow) if any(sums.slow) else ONE_UNIT[1],
     )  # fmt: skip
-
-
-def _without_latency(tick: Tick) -> Tick:
-    return replace(tick, stable={pod: one.bare for pod, one in tick.stable.items()}, edges=())
 
 
 def _cluster(ticks: Sequence[Tick], sums: Counts) -> float | None:

@@ -40,7 +40,8 @@ from cd_provider.core.judge.panels import (
 )
 from cd_provider.core.judge.picture_legend import AWAY, GAP, WARM, Legend
 from cd_provider.core.judge.picture_pods import ERROR_TICKS, LATENCY_TICKS, Pods, last
-from cd_provider.core.judge.record import Record, told_apart
+from cd_provider.core.judge.record import Record
+from cd_provider.core.judge.replay import told_apart
 from cd_provider.core.judge.story import clock, percent
 from cd_provider.core.judge.tracks import Tracks, follow
 from cd_provider.core.judge.verdict import Judged

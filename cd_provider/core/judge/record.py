@@ -8,18 +8,17 @@ before, and its ticks. It holds no counter's total and nothing secret.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cd_provider.core.judge.counts import Tick, check
-from cd_provider.core.judge.judge import Judge
-from cd_provider.core.judge.packed import pack, unpack
+from cd_provider.core.judge.draft import MOST_PACKED, Draft
+from cd_provider.core.judge.packed import unpack
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.record_text import (
     Given,
     Tables,
-    bare,
     compact,
     count,
     edges_plain,
@@ -37,7 +36,6 @@ from cd_provider.core.judge.record_text import (
 )
 from cd_provider.core.judge.series import Notes, Restart
 from cd_provider.core.judge.settings import JudgeSettings
-from cd_provider.core.judge.story import clock
 from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.exceptions import ArgumentError
@@ -48,8 +46,6 @@ KEYS = (
     "verdicts", "ticks",
 )  # fmt: skip
 LONGEST_S = 31 * 86_400.0  # of a canary that is read
-MOST_PACKED = 1_000_000  # characters
-PARTS = (0.25, 0.5, 0.75, 1.0)  # of the ticks, the oldest, that lose something until the rest fits
 
 
 @dataclass(frozen=True)
@@ -127,53 +123,6 @@ class Record:
         return _read(value)
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A record as it stands at one moment, partly written; safe to finish in another thread."""
-
-    head: Mapping[str, Any]
-    lines: Sequence[str]
-    cut: str = ""
-
-    def text(self) -> str:
-        """Write all of it."""
-        head = compact({**self.head, "cut": self.cut})
-        return f'{head[:-1]},"ticks":[\n' + ",\n".join(self.lines) + "\n]}\n"
-
-    def packed(self, *, most: int = MOST_PACKED) -> str:
-        """
-        Write it as gzip in base64, in at most ``most`` characters.
-
-        Where that is too little the oldest ticks lose their latency buckets, a quarter of them after another; where
-        that is not enough the oldest ticks go. ``cut`` says so.
-
-        :raises ArgumentError: not even without any tick.
-        """
-        for draft in self._shorter(most):
-            if len(found := pack(draft.text())) <= most:
-                return found
-        raise ArgumentError(f"record: saw {len(found):,} characters without any tick, expected {most:,}.")
-
-    def _shorter(self, most: int) -> Iterator[Draft]:
-        yield self
-        why, lines = f"the record would have been larger than {most / 1e6:g} MB", list(self.lines)
-        for part in PARTS:
-            upto = round(len(self.lines) * part)
-            lines[:upto] = [bare(line) for line in lines[:upto]]
-            yield self._with(
-                lines, f"latencies of the first {upto:,} of {len(lines):,} ticks left out: {why}"
-            )
-        for part in PARTS:
-            upto = round(len(self.lines) * part)
-            yield self._with(
-                lines[upto:],
-                f"the first {upto:,} of {len(lines):,} ticks, and all latencies, left out: {why}",
-            )
-
-    def _with(self, lines: Sequence[str], cut: str) -> Draft:
-        return replace(self, lines=list(lines), cut="; ".join(part for part in (self.cut, cut) if part))
-
-
 class Recorder:
     """
     Collects a record while a judge goes on; each tick is kept as a line of text, a fifth of its size in memory.
@@ -234,40 +183,6 @@ class Recorder:
     def record(self) -> Record:
         """Give it as it stands."""
         return Record.read(self.draft().text())
-
-
-def replay(record: Record) -> list[Judged]:
-    """
-    Judge the record's ticks again, by a fresh judge.
-
-    :returns: every verdict; those of the record, unless another version of the judge decides otherwise.
-    :raises ArgumentError: the record's gate is none of this version.
-    """
-    judge = Judge(record.settings, began_at=record.began_at, past=record.past)
-    return [judged for tick in record.ticks if (judged := judge.step(tick)) is not None]
-
-
-def differences(record: Record) -> list[str]:
-    """Say in sentences where a replay differs: which tick, what was recorded, what came out; empty: nowhere."""
-    return told_apart(record, replay(record))
-
-
-def told_apart(record: Record, said: Iterable[Judged]) -> list[str]:
-    """Say the same of verdicts that came out already."""
-    recorded, found = ({one.at: one for one in which} for which in (record.verdicts, said))
-    told = [
-        f"at {clock(at)} ({at:g} s) {_said(recorded.get(at), 'was recorded')}, {_said(found.get(at), 'came out')}"
-        for at in sorted({*recorded, *found})
-        if recorded.get(at) != found.get(at)
-    ]
-    return [f"a replay need not give the same: {record.cut}", *told] if told and record.cut else told
-
-
-def _said(judged: Judged | None, what: str) -> str:
-    if judged is None:
-        return f"nothing {what}"
-    beside = ", ".join(part for part in (judged.lane, judged.reason, judged.need) if part)
-    return f"“{judged.line}”{f' ({beside})' if beside else ''} {what}"
 
 
 def _read(value: Any) -> Record:

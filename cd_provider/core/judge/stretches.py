@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cd_provider.core.judge.counts import Counts, Tick, together
+from cd_provider.core.judge.counts import Counts, Tick, by_pod
 
 MINUTE_S = 60.0
 ENOUGH = 0.75  # of a stretch, to count as one
@@ -32,7 +32,7 @@ def chunks(ticks: Sequence[Tick], length_s: float) -> Iterator[list[Tick]]:
 def minutes(ticks: Sequence[Tick]) -> list[Minute]:
     """Add up every minute of stable, the oldest first, and be it a part of one."""
     return [
-        Minute(number, len(chunk) * ticks[-1].span_s, _by_pod(tick.stable for tick in chunk))
+        Minute(number, len(chunk) * ticks[-1].span_s, by_pod(tick.stable for tick in chunk))
         for number, chunk in _cut(ticks, MINUTE_S).items()
     ]
 
@@ -44,7 +44,7 @@ def together_over(many: Sequence[Minute], length_s: float) -> Iterator[dict[str,
         cut[minute.number // round(length_s / MINUTE_S)].append(minute)
     for number, parts in cut.items():
         if _counts(number, sum(one.seen_s for one in parts), length_s):
-            yield _by_pod(one.done for one in parts)
+            yield by_pod(one.done for one in parts)
 
 
 def _cut(ticks: Sequence[Tick], length_s: float) -> dict[int, list[Tick]]:
@@ -56,11 +56,3 @@ def _cut(ticks: Sequence[Tick], length_s: float) -> dict[int, list[Tick]]:
 
 def _counts(number: int, seen_s: float, length_s: float) -> bool:
     return number == 0 or seen_s >= length_s * ENOUGH
-
-
-def _by_pod(many: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
-    done = defaultdict[str, list[Counts]](list)
-    for pods in many:
-        for pod, one in pods.items():
-            done[pod].append(one)
-    return {pod: together(each) for pod, each in done.items()}

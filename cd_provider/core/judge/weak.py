@@ -92,7 +92,8 @@ class WeakJudge:
     def _begin(self) -> ClearLane:
         past = look_back(self._past)
         self.before, self.cluster = Counts(past.requests, past.errors), past.cluster
-        self._clear, self._past = ClearLane(self.settings, past), []
+        # what was before stands beside it already
+        self._clear, self._past = ClearLane(self.settings, past, past_over_s=math.inf), []
         return self._clear
 
     def _why_not(self) -> Word:

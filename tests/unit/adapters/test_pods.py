@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cd_provider.adapters import pods as module
-from cd_provider.adapters.pods import PodWatch, Timing, WatchedPods, open_pods, shared_watch
+from cd_provider.adapters import pod_watch as module
+from cd_provider.adapters.pod_watch import PodWatch, Timing, shared_watch
+from cd_provider.adapters.pods import WatchedPods, open_pods
 from cd_provider.core.names import BASELINE, CANDIDATE, SIDE
 from cd_provider.core.template import candidate_selector
 from cd_provider.core.workload import WorkloadRef

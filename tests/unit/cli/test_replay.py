@@ -15,7 +15,8 @@ from cd_provider.cli.main import main
 from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.history import begun, history
 from cd_provider.core.judge.past import look_back
-from cd_provider.core.judge.record import Record, replay
+from cd_provider.core.judge.record import Record
+from cd_provider.core.judge.replay import replay
 from cd_provider.core.judge.series import Series, Side
 from cd_provider.core.judge_gate import JudgeGate, judge
 from tests.loopback import Answer

@@ -9,7 +9,8 @@ import pytest
 
 from cd_provider.core.gate import Gate, parse_gates, promql
 from cd_provider.core.judge_bounds import Bounds, ErrorBounds
-from cd_provider.core.judge_gate import SENSITIVITY, JudgeGate, judge
+from cd_provider.core.judge_gate import JudgeGate, judge
+from cd_provider.core.judge_numbers import SENSITIVITY
 from cd_provider.core.probe import Probe
 from cd_provider.core.refuse import crowded_steps, late_judges
 from cd_provider.core.traffic import parse_steps

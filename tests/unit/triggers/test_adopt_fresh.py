@@ -13,7 +13,7 @@ from cd_provider.core.names import ATTEMPT
 from cd_provider.core.order import CanaryOrder
 from cd_provider.exceptions import ClusterRefusedError, PermanentError
 from cd_provider.triggers import canary, canary_loop
-from cd_provider.triggers.canary import _adopt
+from cd_provider.triggers.adoption import adopt
 from cd_provider.triggers.session import find_baseline
 from tests.small_cluster import DEPLOYMENTS, SERVICES, SmallCluster
 from tests.unit.triggers.canary_world import RELEASE, World, fresh_judge
@@ -51,7 +51,7 @@ async def test_another_attempt_beside_a_fresh_baseline_begins_with_nothing() -> 
     world = await ran(fresh_judge())
     asked = order(judge(preset="demo", baseline="fresh"), attempt=2)
 
-    assert await _adopt(world.session(fresh=True), asked) is None
+    assert await adopt(world.session(fresh=True), asked) is None
 
     assert there(world) == {"shop"}
     assert world.cluster.split() == {"shop": None}
@@ -61,7 +61,7 @@ async def test_the_same_attempt_goes_on_with_both() -> None:
     world = await ran(fresh_judge())
     asked = order(judge(preset="demo", baseline="fresh"), attempt=1)
 
-    ended = await _adopt(world.session(fresh=True), asked)
+    ended = await adopt(world.session(fresh=True), asked)
 
     assert ended is not None
     assert ended["kind"] == "PASS"
@@ -71,7 +71,7 @@ async def test_the_same_attempt_goes_on_with_both() -> None:
 async def test_an_attempt_that_asks_for_none_any_more_begins_with_nothing() -> None:
     world = await ran(fresh_judge())
 
-    await _adopt(world.session(knows=True), order(PLAIN, attempt=2))
+    await adopt(world.session(knows=True), order(PLAIN, attempt=2))
 
     assert there(world) == {"shop"}
     assert world.cluster.split() == {"shop": None}
@@ -80,7 +80,7 @@ async def test_an_attempt_that_asks_for_none_any_more_begins_with_nothing() -> N
 async def test_an_attempt_that_asks_for_one_for_the_first_time_begins_with_nothing() -> None:
     world = await ran()
 
-    await _adopt(world.session(fresh=True), order(judge(preset="demo", baseline="fresh"), attempt=2))
+    await adopt(world.session(fresh=True), order(judge(preset="demo", baseline="fresh"), attempt=2))
 
     assert there(world) == {"shop"}
 
@@ -88,7 +88,7 @@ async def test_an_attempt_that_asks_for_one_for_the_first_time_begins_with_nothi
 async def test_without_any_the_candidate_is_adopted_as_ever() -> None:
     world = await ran()
 
-    await _adopt(world.session(), order(PLAIN, attempt=2))
+    await adopt(world.session(), order(PLAIN, attempt=2))
 
     notes = world.cluster.objects[f"{DEPLOYMENTS}/shop-candidate"]["metadata"]["annotations"]
     assert notes[ATTEMPT] == "1"  # its loop begins the second
@@ -107,7 +107,7 @@ async def test_a_deployment_of_that_name_that_is_not_ours_is_refused_before_anyt
 
     session.lease.release = release  # type: ignore[method-assign]
     with pytest.raises(PermanentError, match="Deployment shop-baseline in shop is not ours"):
-        await _adopt(session, order(judge(preset="demo", baseline="fresh"), attempt=1))
+        await adopt(session, order(judge(preset="demo", baseline="fresh"), attempt=1))
 
     assert released
     assert world.cluster.names("Service") == {"shop"}

@@ -11,7 +11,8 @@ from cd_provider.core.finding import Finding
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.history import interval
 from cd_provider.core.judge.past import Past
-from cd_provider.core.judge.record import Record, Recorder, replay
+from cd_provider.core.judge.record import Record, Recorder
+from cd_provider.core.judge.replay import replay
 from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.verdict import Judged

@@ -17,7 +17,8 @@ from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.packed import pack, unpack
 from cd_provider.core.judge.past import Past
-from cd_provider.core.judge.record import Record, Recorder, differences, replay
+from cd_provider.core.judge.record import Record, Recorder
+from cd_provider.core.judge.replay import differences, replay
 from cd_provider.core.judge.series import Notes, Restart, Series, Side
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.exceptions import ArgumentError

@@ -38,6 +38,13 @@ def test_ten_times_as_many_bad_ones_fail_long_before_the_end() -> None:
     assert "weak, since before/after: time is confounded" in said.line
 
 
+def test_what_was_before_is_counted_once() -> None:
+    _, said = judged(before=0.0, after=0.01, rows=8.0)
+
+    assert said is not None
+    assert (said.kind, said.at) == ("FAIL", 400.0)  # 340 s if the hour stood beside it twice
+
+
 def test_no_single_minute_fails_it() -> None:
     judge = WeakJudge(SETTINGS, moment=MOMENT, until=MOMENT + AFTER_S)
     judge.step(Tick(MOMENT, TICK_S, {"all": Counts(100_000, 100)}))
