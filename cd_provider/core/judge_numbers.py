@@ -53,6 +53,7 @@ def _aside(gate: JudgeGate) -> dict[Metric, str]:
 
 def _of_clients(settings: JudgeSettings, ignore: float) -> JudgeSettings:
     """Let no lane speak of fewer than ``CLIENT_FLOOR`` of the requests."""
+    seconds = settings.emergency
     return replace(
         settings,
         called="client errors",
@@ -60,6 +61,9 @@ def _of_clients(settings: JudgeSettings, ignore: float) -> JudgeSettings:
         clear_at=replace(settings.clear_at, share=CLIENT_FLOOR),
         cold_at=replace(settings.cold_at, share=CLIENT_FLOOR),
         emergency=replace(
-            settings.emergency, times=max(ignore, settings.emergency.times), floor=CLIENT_FLOOR
+            seconds,
+            times=max(ignore, seconds.times),
+            floor=CLIENT_FLOOR,
+            without_alike=seconds.without,  # nobody's service is down: there is time to be sure of a second pod
         ),
     )

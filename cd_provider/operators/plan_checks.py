@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cd_provider.core.gate import Gate, judges
 from cd_provider.core.image import ImageFacts, ImageRef
+from cd_provider.core.kubelet import probes_per_second
 from cd_provider.core.names import BASELINE, CANDIDATE, candidate_name, side_name
 from cd_provider.core.query import QueryNames, fill
 from cd_provider.core.refuse import long_names, owners, pick_container, refusals, strangers
@@ -70,6 +71,7 @@ class Surroundings:
     service: str | None  # stable's
     hints: list[str]
     pods: tuple[str, ...] = ()  # stable's, where a judge asks for them
+    probes_per_s: float = 0.0  # that the kubelet sends to all of them
 
 
 def check_window(window: Any) -> str | None:
@@ -120,8 +122,14 @@ async def check_cluster(asked: Asked, faults: Faults) -> Surroundings | None:
         around = await faults.wait_for(
             hints(client, target, service=service, app=asked.release.app, lacking=lacking)
         )
-        pods = await faults.wait_for(_pods(client, target, state)) if asked.judges else None
-        return Surroundings(container, service, [*(around or []), *_room(asked, state, around)], pods or ())
+        pods = (await faults.wait_for(_pods(client, target, state)) if asked.judges else None) or []
+        return Surroundings(
+            container,
+            service,
+            [*(around or []), *_room(asked, state, around)],
+            tuple(sorted(pod["metadata"]["name"] for pod in pods)),
+            probes_per_second(pods),
+        )
 
 
 def _room(asked: Asked, state: WorkloadState, around: Sequence[str] | None) -> list[str]:
@@ -132,11 +140,11 @@ def _room(asked: Asked, state: WorkloadState, around: Sequence[str] | None) -> l
     return list(fresh_baseline(state.wanted, asked.steps, autoscalers=scaled))
 
 
-async def _pods(client: ClusterClient, target: Target, state: WorkloadState) -> tuple[str, ...]:
-    """Name stable's pods."""
+async def _pods(client: ClusterClient, target: Target, state: WorkloadState) -> list[Mapping[str, Any]]:
+    """Read stable's pods."""
     selector = ",".join(f"{key}={value}" for key, value in sorted(state.selector.items()))
     found = await client.get(f"/api/v1/namespaces/{target.namespace}/pods", labelSelector=selector)
-    return tuple(sorted(one["metadata"]["name"] for one in found["items"]))
+    return list(found["items"])
 
 
 async def _permissions(client: ClusterClient, target: Target, faults: Faults) -> tuple[Permission, ...]:

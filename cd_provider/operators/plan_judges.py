@@ -10,6 +10,7 @@ from cd_provider.core.judge.history import before, interval
 from cd_provider.core.judge.past import Past, look_back
 from cd_provider.core.judge.sides import Sides, sides_of
 from cd_provider.core.judge_gate import JudgeGate
+from cd_provider.core.kubelet import MOST_PROBES
 from cd_provider.exceptions import CdProviderError, PlanError
 from cd_provider.operators.plan_checks import Asked, Surroundings
 from cd_provider.operators.plan_faults import Faults
@@ -56,7 +57,9 @@ async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> s
         await _check_probe(gate, asked, sides)
         if gate.source == "direct" or not gate.enforced or not asked.steps or asked.max_s is None:
             return ""  # pages have no past; what only observes refuses nothing
-        return _check_traffic(gate, asked, await _past(source, sides, known.unit))
+        past = await _past(source, sides, known.unit)
+        told = (_check_probes(gate, asked, past, around.probes_per_s), _check_traffic(gate, asked, past))
+        return "; ".join(filter(None, told))
 
 
 async def _check_probe(gate: JudgeGate, asked: Asked, sides: Sides) -> None:
@@ -87,6 +90,28 @@ async def _past(source: CounterSource, sides: Sides, unit: Unit) -> tuple[Past, 
     interval_s = interval(stable)
     ticks = before(stable, interval_s, unit)
     return look_back(ticks), sum(tick.span_s for tick in ticks)
+
+
+def _check_probes(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | None, per_second: float) -> str:
+    """Refuse counters of which too many may be the kubelet's: they dilute whatever users meet."""
+    preset = gate.counters()
+    told_apart = preset.unit != "backend_pod" or preset.path is not None or not preset.experimental
+    if told_apart or known is None or known[1] < LEAST_S or not known[0].requests:
+        return ""
+    counted = known[0].requests / known[1]
+    if per_second <= MOST_PROBES * counted:
+        return ""
+    said = (
+        f"of the {counted:.2g} requests a second that stable counted in the last hour up to {per_second:.2g} are "
+        "its own health checks, which nobody can tell from users' without a label"
+    )
+    if asked.override:
+        return f"{said}; {TAKEN_ON}"
+    raise _fault(
+        asked,
+        f"gate {gate.name!r} would judge health checks: {said}. Name the label that holds the path "
+        "(options, `path`), count them apart, or point the probes at another port.",
+    )
 
 
 def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | None) -> str:

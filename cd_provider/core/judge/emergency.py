@@ -97,12 +97,22 @@ class EmergencyLane:
         cluster = self.usual.cluster
         if beta(mine, ours.errors / cluster, stable.errors / cluster + 1.0) > limits.aside:
             return None
-        if any(
-            rest.error_share < limits.share or self.chance(rest, stable) > limits.without
-            for rest in self._rests(ours, ticks)
-        ):
+        if not all(self._convinces(rest, ours, stable) for rest in self._rests(ours, ticks)):
             return None
         return Trip(at, for_s, ours, stable, chance)
+
+    def _convinces(self, rest: Counts, ours: Counts, stable: Counts) -> bool:
+        """
+        Say whether what is left without a pod, or two, speaks of the version as well.
+
+        Where it has as large a part of its requests fail, more or less, fewer errors do: one bad pod among good ones
+        leaves a rest that looks quite different from the whole.
+        """
+        limits = self.limits
+        if rest.error_share < limits.share:
+            return False
+        alike = rest.error_share >= limits.alike * ours.error_share
+        return self.chance(rest, stable) <= (limits.without_alike if alike else limits.without)
 
     def _rests(self, ours: Counts, ticks: int) -> list[Counts]:
         """Leave out each pod of the last so many ticks, or two of one host; none where there is only one."""

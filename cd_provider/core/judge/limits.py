@@ -14,6 +14,7 @@ class EmergencyLimits:
         least: what fewer users meet has time for the other lanes.
     :param times: how much worse than stable it may be. :param chance: of what was seen, if it were no worse.
     :param without: the same for the candidate without any one of its pods: one bad host is not a bad version.
+    :param without_alike: the same, where the rest's share of errors is at least ``alike`` times that of all pods.
     :param again: instead of ``chance``, for a second trip later than ``soon_s`` after the first: what comes back soon
         is the same; the longer it went well, the more often chance had its try.
     :param aside: chance that as many of both sides' errors fall to the candidate by its share of the requests.
@@ -27,5 +28,7 @@ class EmergencyLimits:
     again: float = 1e-5
     soon_s: float = 180.0
     without: float = 0.01
+    without_alike: float = 0.1
+    alike: float = 0.4
     aside: float = 0.003
     floor: float = 1e-4

@@ -80,7 +80,7 @@ async def planned(
 ) -> list[str]:
     with Loopback(Prometheus(per_second, scrapes)) as server:
         world.connect_prometheus(server.port)
-        gates = [judge(preset="demo", **gate)]
+        gates = [judge(**{"preset": "demo", **gate})]
         found: list[str] = await world.plan(gates=gates, step_s=60, max_s=1800, override=override)
         return found
 
@@ -149,6 +149,44 @@ async def test_requests_of_our_own_count_for_the_plan(world: World, per_second: 
 async def test_a_probe_that_stable_does_not_answer_is_a_fault(world: World) -> None:
     with pytest.raises(PlanError, match="probe: stable does not answer it"):
         await planned(world, 50.0, low_traffic="probe", probe={"path": "/nowhere"})
+
+
+OWN = {
+    "total": "shop_requests_total", "status": "code", "latency": "shop_request_duration_seconds", "port": 8080,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("period_s", "refused"), [(1, False), (0.1, True)], ids=["2 of 50 a second", "20 of 50 a second"]
+)
+async def test_counters_of_which_a_fifth_may_be_health_checks_are_refused(
+    world: World, period_s: float, refused: bool
+) -> None:
+    probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": period_s}
+    for pod in world.cluster.objects[PODS]["items"]:
+        pod["spec"] = {"containers": [{"livenessProbe": probe}]}
+    asked = planned(world, 50.0, preset="custom", options=OWN)
+
+    if refused:
+        with pytest.raises(PlanError, match="up to 20 are its own health checks") as found:
+            await asked
+        assert "options, `path`" in str(found.value)
+    else:
+        assert [hint for hint in await asked if "health check" in hint] == []
+
+
+async def test_health_checks_are_a_hint_where_a_person_takes_them_on_and_nothing_where_a_label_tells(
+    world: World,
+) -> None:
+    probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 0.1}
+    for pod in world.cluster.objects[PODS]["items"]:
+        pod["spec"] = {"containers": [{"livenessProbe": probe}]}
+
+    taken = await planned(world, 50.0, preset="custom", options=OWN, override={"by": "ada", "reason": "ours"})
+    assert any("health checks" in hint and hint.endswith("a person takes it on (override)") for hint in taken)
+    assert not any("health checks" in hint for hint in await planned(world, 50.0))
+    told = await planned(world, 50.0, preset="custom", options={**OWN, "path": "route"})
+    assert not any("health checks" in hint for hint in told)
 
 
 async def test_a_stable_without_requests_is_refused(world: World) -> None:

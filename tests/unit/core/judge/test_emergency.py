@@ -104,6 +104,19 @@ def test_one_bad_pod_trips_nothing_and_all_bad_pods_do(pods: int) -> None:
     assert trip(of_pods(every)) is not None
 
 
+def test_one_error_at_a_second_pod_is_enough_where_it_fails_as_often_and_not_beside_a_broken_one() -> None:
+    def found(at_the_first: float) -> Trip | None:
+        fine: list[Side] = [(10.0, 0.0), (10.0, 0.0)]
+        bad: list[Side] = [(10.0, at_the_first), (10.0, 0.0)]
+        return trip(of_pods([*[fine] * 8, bad, bad, [(10.0, 0.0), (10.0, 1.0)]]), share=0.0005)
+
+    few = found(2.0)
+
+    assert few is not None
+    assert few.at == 11.0
+    assert found(8.0) is None
+
+
 def test_two_bad_pods_of_four_may_be_one_bad_host_and_three_are_not() -> None:
     two, three = ([[(5.0, 4.0)] * bad + [(5.0, 0.0)] * (4 - bad)] * 20 for bad in (2, 3))
 
