@@ -57,8 +57,13 @@ async def _check_judge(gate: JudgeGate, asked: Asked, around: Surroundings) -> s
         await _check_probe(gate, asked, sides)
         if gate.source == "direct" or not gate.enforced or not asked.steps or asked.max_s is None:
             return ""  # pages have no past; what only observes refuses nothing
-        past = await _past(source, sides, known.unit)
-        told = (_check_probes(gate, asked, past, around.probes_per_s), _check_traffic(gate, asked, past))
+        past, past_s = await _past(source, sides, known.unit) or (Past(), 0.0)
+        if past_s < LEAST_S:
+            return ""  # too short to tell
+        told = (
+            _check_probes(gate, asked, past.requests / past_s, around.probes_per_s),
+            _check_traffic(gate, asked, past, past_s, max_s=asked.max_s),
+        )
         return "; ".join(filter(None, told))
 
 
@@ -92,17 +97,18 @@ async def _past(source: CounterSource, sides: Sides, unit: Unit) -> tuple[Past, 
     return look_back(ticks), sum(tick.span_s for tick in ticks)
 
 
-def _check_probes(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | None, per_second: float) -> str:
-    """Refuse counters of which too many may be the kubelet's: they dilute whatever users meet."""
+def _check_probes(gate: JudgeGate, asked: Asked, counted: float, probes: float) -> str:
+    """
+    Refuse counters of which too many may be the kubelet's: they dilute whatever users meet.
+
+    :param counted: requests a second in the last hour. :param probes: what the kubelet sends of them, at most.
+    """
     preset = gate.counters()
     told_apart = preset.unit != "backend_pod" or preset.path is not None or not preset.experimental
-    if told_apart or known is None or known[1] < LEAST_S or not known[0].requests:
-        return ""
-    counted = known[0].requests / known[1]
-    if per_second <= MOST_PROBES * counted:
+    if told_apart or not counted or probes <= MOST_PROBES * counted:
         return ""
     said = (
-        f"of the {counted:.2g} requests a second that stable counted in the last hour up to {per_second:.2g} are "
+        f"of the {counted:.2g} requests a second that stable counted in the last hour up to {probes:.2g} are "
         "its own health checks, which nobody can tell from users' without a label"
     )
     if asked.override:
@@ -114,16 +120,11 @@ def _check_probes(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | Non
     )
 
 
-def _check_traffic(gate: JudgeGate, asked: Asked, known: tuple[Past, float] | None) -> str:
-    if known is None or asked.max_s is None:
-        return ""
-    past, past_s = known
-    if past_s < LEAST_S:
-        return ""  # too short to tell
+def _check_traffic(gate: JudgeGate, asked: Asked, past: Past, past_s: float, *, max_s: float) -> str:
     probes = gate.probe.per_second if gate.probe else 0.0
     if not (past.requests or probes):
         return _no_baseline(gate, asked, past_s)
-    max_s = asked.max_s - gate.asking_s
+    max_s -= gate.asking_s
     ahead = forecast(past, past_s, asked.steps, gate.settings(max_s=max_s), max_s=max_s, probes=probes)
     if ahead is None or ahead.enough:
         return ""

@@ -10,7 +10,10 @@ from cd_provider.core.judge.settings import JudgeSettings
 
 _WHOLE = JudgeSettings()
 _ANY_POD = replace(
-    _WHOLE, weakest=0.0, weakest_part=-math.inf, emergency=replace(_WHOLE.emergency, without=1.0)
+    _WHOLE,
+    weakest=0.0,
+    weakest_part=-math.inf,
+    emergency=replace(_WHOLE.emergency, without=1.0, without_alike=1.0),
 )
 ABLATIONS: dict[str, OurEntry] = {
     "ours_page": OurEntry(history_s=0.0),  # no hour before, only what counters stand at
