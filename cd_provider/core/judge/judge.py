@@ -54,7 +54,6 @@ class Judge:
         self.story = Story()
         self.verdict: Judged | None = None
         self.at = 0.0  # seconds, of the last tick
-        self.has_baseline = False  # stable had any requests
         self.trips: list[Trip] = []
         self.against: dict[
             Metric, tuple[float, str]
@@ -65,7 +64,6 @@ class Judge:
         self._shape_until = 0.0
         self._deaf_until = -math.inf
         self._thin = Thin()
-        self._on_traffic = False  # it had requests in what the lanes looked at last
 
     def step(self, tick: Tick) -> Judged | None:
         """
@@ -80,19 +78,18 @@ class Judge:
         self.pods += [pod for pod in tick.candidate if pod not in self.pods]
         self.at = tick.at - self.began_at
         self.story.add(tick)
-        self.has_baseline |= self.story.stable.requests > 0
-        if thick := self._thin.add(tick, last=self.at >= self.settings.max_s - 1e-9):
-            self._look(thick)
-        return self._say(self._verdict(self.at, self._trip(tick, self.at)))
+        thick = self._thin.add(tick, last=self.at >= self.settings.max_s - 1e-9)
+        on_traffic = thick is not None and self._look(thick)
+        return self._say(self._verdict(self.at, self._trip(tick, self.at), on_traffic=on_traffic))
 
-    def _look(self, tick: Tick) -> None:
-        """Let the lanes that compare both sides look at a tick, or at a few together."""
+    def _look(self, tick: Tick) -> bool:
+        """Let the lanes that compare both sides look at a tick, or at a few together; say whether users came."""
         seen = scene(tick, began_at=self.began_at, known=self.pods, shape=self._shape)
-        self._on_traffic = seen.whole.requests > 0
         self.clear.step(seen, self._shape)
         self.never.step(seen)
         self.subtle.step(seen, self._shape)
         self.harmless.step(tick, seen, self._shape)
+        return seen.whole.requests > 0
 
     def _trip(self, tick: Tick, at: float) -> Trip | None:
         """Ask the emergency lane; while the candidate is being taken off traffic it looks at stable alone."""
@@ -110,7 +107,7 @@ class Judge:
             self._deaf_until = at + max(2.0 * tick.span_s, self.settings.away_s - tick.span_s)
         return trip
 
-    def _verdict(self, at: float, trip: Trip | None) -> Judged | None:
+    def _verdict(self, at: float, trip: Trip | None, *, on_traffic: bool) -> Judged | None:
         if trip is not None:
             self.trips.append(trip)
             return self._judged("FAIL" if len(self.trips) > 1 else "TRIP", at, "emergency")
@@ -122,7 +119,7 @@ class Judge:
         at_end = (
             at >= self.settings.max_s - 1e-9 and not asked
         )  # once: what is more than enough later passes as ever
-        if self._on_traffic and self._passes(at, at_end=at_end):
+        if on_traffic and self._passes(at, at_end=at_end):
             return self._judged("PASS", at, "")
         return self._unclear(at) if at_end else None
 
@@ -176,6 +173,11 @@ class Judge:
     def shape(self) -> Shape | None:
         """The latencies' shape by which the last tick was judged; None: no buckets yet."""
         return self._shape
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether stable had any requests."""
+        return self.story.stable.requests > 0
 
     @property
     def alone(self) -> bool:

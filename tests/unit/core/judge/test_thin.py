@@ -107,3 +107,14 @@ def test_errors_count_that_stable_was_not_asked_beside() -> None:
 
     assert judge.verdict is not None
     assert judge.verdict.kind == "FAIL"
+
+
+def test_while_ticks_wait_nothing_passes() -> None:
+    """All is well until five seconds before a PASS may come; then one request comes, and no other."""
+    judge = Judge(JudgeSettings(latency=False, fresh=True, min_s=300.0))
+    for number in range(1, 70):
+        ours = 1000.0 if number < 59 else float(number == 59)
+        judge.step(tick(5.0 * number, ours, 4000.0))
+
+    assert judge.at > judge.settings.least_s
+    assert judge.verdict is None
