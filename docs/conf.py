@@ -44,3 +44,5 @@ html_theme = "furo"
 html_title = "airflow-provider-cd"
 html_show_sourcelink = False
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]

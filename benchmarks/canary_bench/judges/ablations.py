@@ -12,6 +12,7 @@ _WHOLE = JudgeSettings()
 _ANY_POD = replace(
     _WHOLE,
     weakest=0.0,
+    weakest_few=0.0,
     weakest_part=-math.inf,
     emergency=replace(_WHOLE.emergency, without=1.0, without_alike=1.0),
 )

@@ -15,19 +15,27 @@ from cd_provider.core.judge.settings import JudgeSettings, Tolerance
 from cd_provider.core.judge.view import WHOLE, Arm, Scene, grown_from
 
 SLOWER = (1.2, 1.5, 3.0, 10.0)  # times more requests beyond an edge than is tolerated
+FEW_ERRORS = 8.0
+"""Of the candidate, in all: up to so many, what is left without a pod cannot be more than a few to one."""
 MOST_WAITING = 600  # ticks that wait to be weighed without each pod, some kilobytes each
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """Evidence as odds to 1: with all pods, and what is left of it without whom carries most."""
+    """
+    Evidence as odds to 1: with all pods, and what is left of it without whom carries most.
+
+    ``few``: it is made of so few errors that any pod has a large part of them.
+    """
 
     evidence: float
     weakest: float
     without: str = WHOLE  # that pod, or two; none when there is only one
+    few: bool = False
 
     def convicts(self, settings: JudgeSettings) -> bool:
-        return self.evidence >= settings.clear and self.weakest >= settings.weakest
+        left = settings.weakest_few if self.few else settings.weakest
+        return self.evidence >= settings.clear and self.weakest >= left
 
     @property
     def leans(self) -> bool:
@@ -83,6 +91,7 @@ class ClearLane:
         self._differs = differ(past.errors_differ, BLOCK_S)
         self._errors = {WHOLE: ErrorsEvidence(past, over_s=past_over_s or settings.max_s)}
         self._latency = {WHOLE: LatencyEvidence(0.0)}
+        self._failed = 0.0  # requests of the candidate so far
         self._waiting: list[Look] = []  # weighed with all pods, not yet without each
         self._weights: dict[str, Weight] = {}  # of this tick, as far as somebody asked
 
@@ -93,6 +102,7 @@ class ClearLane:
     def step(self, seen: Scene, shape: Shape | None) -> None:
         """Take the next tick."""
         self._weights.clear()
+        self._failed += seen.whole.errors
         cold = not self.settings.fresh and seen.at <= self.settings.cold_s + 1e-9
         tolerated = self.settings.cold_at if cold else self.settings.clear_at
         look = Look(seen, tolerated, shape.tolerated[1 if cold else 0] if shape else None)
@@ -141,7 +151,10 @@ class ClearLane:
     def _weight(self, metric: Metric) -> Weight:
         if metric not in self._weights:
             self._catch_up()
-            self._weights[metric] = weigh({view: one.evidence for view, one in self._views(metric).items()})
+            few = metric == "errors" and self._failed <= FEW_ERRORS
+            self._weights[metric] = weigh(
+                {view: one.evidence for view, one in self._views(metric).items()}, few=few
+            )
         return self._weights[metric]
 
     def _views(self, metric: Metric) -> Mapping[str, ViewEvidence]:
@@ -153,10 +166,10 @@ def _may_weigh(whole: ViewEvidence, least: float) -> bool:
     return whole.most >= least and whole.evidence >= least
 
 
-def weigh(evidence: Mapping[str, float]) -> Weight:
+def weigh(evidence: Mapping[str, float], *, few: bool = False) -> Weight:
     """Set what all pods say beside what is left without whom carries most."""
     rests = {view: one for view, one in evidence.items() if view != WHOLE}
     if len(rests) < 2:  # without its only pod there is no candidate
         return Weight(evidence[WHOLE], evidence[WHOLE])
     without = min(sorted(rests), key=lambda view: rests[view])
-    return Weight(evidence[WHOLE], rests[without], without)
+    return Weight(evidence[WHOLE], rests[without], without, few)

@@ -86,6 +86,7 @@ class JudgeSettings:
     clear: float = 20.0
     clear_again: float = 60.0
     weakest: float = 6.0
+    weakest_few: float = 3.0
     weakest_part: float = 0.4
     leaning: float = 1.0
     never_above: float = NEVER_ABOVE
