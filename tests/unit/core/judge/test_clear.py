@@ -203,3 +203,27 @@ def test_it_leans_only_when_all_views_do() -> None:
     assert Weight(3.0, 1.1, "c0").leans
     assert not Weight(30.0, 0.9, "c0").leans
     assert not Weight(0.9, 0.8).leans
+
+
+@pytest.mark.parametrize(
+    ("minutes", "convicts"),
+    [
+        ({0: [3, 15], 1: [9], 2: [24]}, True),
+        ({0: [3, 6, 9, 12, 15]}, False),  # one pod, and chance
+        ({0: [3, 6, 9, 12], 1: [15]}, False),
+        ({0: [*range(10, 19)], 1: [19], 2: [25]}, False),  # more errors have more to leave
+    ],
+)
+def test_of_four_errors_two_elsewhere_are_enough_and_of_eleven_they_are_not(
+    minutes: dict[int, list[int]], convicts: bool
+) -> None:
+    """Three pods with four requests a minute each, where one in a thousand fails as a rule."""
+    found = ClearLane(SETTINGS, Past(requests=7200.0, errors=7.0, cluster=1.0, known=True))
+    for minute in range(1, max(map(max, minutes.values())) + 1):
+        ours = {f"c{pod}": Counts(4.0, float(minute in minutes.get(pod, ()))) for pod in range(3)}
+        tick = Tick(60.0 * minute, 60.0, ours, {"s": Counts(12.0, 0.0)})
+        found.step(scene(tick, began_at=0.0, known=list(ours), shape=None), None)
+
+    assert found.errors.evidence > SETTINGS.clear
+    assert found.errors.weakest < SETTINGS.weakest
+    assert found.convicts("errors") is convicts
