@@ -83,7 +83,7 @@ async def _check_probe(gate: JudgeGate, asked: Asked, sides: Sides) -> None:
 
 async def _past(source: CounterSource, sides: Sides, unit: Unit) -> tuple[Past, float] | None:
     """Read stable's last hour, and how long it is, seconds; None: it cannot be read, and the canary can do without."""
-    from cd_provider.triggers.judge_watch import HISTORY_S
+    from cd_provider.triggers.judge_usual import HISTORY_S
 
     try:
         reading = await source.read(sides, since=time.time() - HISTORY_S)

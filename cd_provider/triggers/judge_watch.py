@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,24 +13,23 @@ from cd_provider.core.judge.alignment import Aligner
 from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.draft import Draft
 from cd_provider.core.judge.hearing import Hearing
-from cd_provider.core.judge.history import USUAL_INTERVAL_S, before, by_unit, interval, lifetime
+from cd_provider.core.judge.history import by_unit
 from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.kayenta.shadow import KayentaShadow
-from cd_provider.core.judge.past import Past, look_back
+from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.record import Recorder
-from cd_provider.core.judge.series import Series
-from cd_provider.core.judge.settings import AWAY_ALONE_S
 from cd_provider.core.judge.sides import Reading as Counters
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.ports import CounterSource
-from cd_provider.exceptions import CdProviderError, MetricsUnavailableError
+from cd_provider.exceptions import CdProviderError
+from cd_provider.triggers.judge_told import excused, finding_of, told
+from cd_provider.triggers.judge_usual import hour_before, life_of
 
 Probing = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
 
 log = logging.getLogger(__name__)
-HISTORY_S = 3600.0
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
 PATIENCE_S = 10.0
 END = 4  # intervals before the canary's end: until then its last samples have come, and what is missing can be told
@@ -111,7 +110,7 @@ class JudgeWatch:
 
     def exposed(self) -> bool:
         """Whether the candidate has users, as far as is known here: the first came, and it is not away after a trip."""
-        return self.began_at is not None and not (self.judge and _excused(self.judge))
+        return self.began_at is not None and not (self.judge and excused(self.judge))
 
     async def _watch(self) -> None:
         while True:
@@ -156,9 +155,9 @@ class JudgeWatch:
         compared = any(tick.stable for tick in ticks) or not self.gate.fresh
         if not (ticks and compared) and not reading.unreachable:
             self._silent(asked, lacking or self._nothing())
-        elif not reading.unreachable and (why := self._hearing.quiet) and not _excused(self.judge):
+        elif not reading.unreachable and (why := self._hearing.quiet) and not excused(self.judge):
             self._silent(asked, why, patience_s=0.0)  # it took a while to see
-        elif not reading.unreachable and self._hearing.lost(reading) and not _excused(self.judge):
+        elif not reading.unreachable and self._hearing.lost(reading) and not excused(self.judge):
             self._silent(asked, lacking)
         else:
             self._tell(asked, self.judge, reading.unreachable, lacking)
@@ -179,12 +178,13 @@ class JudgeWatch:
     async def _begin(self, began_at: float, sides: Sides) -> Counters:
         """Read what is usual here, set the clock, and give the first reading."""
         if self.gate.source == "direct":
-            interval_s = self.gate.every_s
-            reading = await self.source.read(sides, since=began_at - OVERLAP * interval_s)
-            stable = [one for one in reading.series if one.side == "stable"]
-            self._set_clock(began_at, lifetime(by_unit(stable, self.gate.counters().unit)), interval_s)
+            reading = await self.source.read(sides, since=began_at - OVERLAP * self.gate.every_s)
+            self._set_clock(began_at, life_of(reading, self.gate), self.gate.every_s)
             return reading
-        self._set_clock(began_at, *await self._past(began_at, self.usual()))
+        waits = self.clock() - self._opened_at < HISTORY_PATIENCE_S
+        self._set_clock(
+            began_at, *await hour_before(self.source, self.usual(), self.gate, began_at=began_at, waits=waits)
+        )
         return await self.source.read(sides, since=self._since)
 
     def _set_clock(self, began_at: float, past: Past, interval_s: float) -> None:
@@ -234,43 +234,15 @@ class JudgeWatch:
         self.recorder.odd(self._aligner.notes, self._aligner.restarts)
         return self.recorder.draft()
 
-    async def _past(self, began_at: float, sides: Sides) -> tuple[Past, float]:
-        """Read stable's last hour; without one the judge goes by what is assumed of any service."""
-        try:
-            reading = await self.source.read(sides, since=began_at - HISTORY_S)
-        except CdProviderError as err:
-            waits = isinstance(err, MetricsUnavailableError)
-            if waits and self.clock() - self._opened_at < HISTORY_PATIENCE_S:
-                raise
-            log.warning("%s: no history: %s", self.gate.name, err)
-            return Past(), USUAL_INTERVAL_S
-        stable = [_before(one, began_at) for one in reading.series if one.side == "stable"]
-        interval_s = interval(stable)
-        return look_back(before(stable, interval_s, self.gate.counters().unit)), interval_s
-
     def _tell(self, asked: float, judge: Judge, unreachable: tuple[str, ...], lacking: str) -> None:
-        verdict, at = judge.verdict, judge.at
-        kind = verdict.kind if verdict else ""
-        if kind == "FAIL" or self._hearing.gone(now=asked):
-            finding = Finding.FAILED
-        elif unreachable:
-            finding = Finding.BREACH
-        elif not judge.story.candidate.requests and (lacking or self.gate.low_traffic == "refuse"):
-            finding = Finding.THIN
-        elif kind in ("INCONCLUSIVE", "NO_DATA"):
-            finding = Finding.ASKED if self.gate.asks else Finding.BREACH
-        elif not judge.calm(at):
-            finding = Finding.BREACH
-        else:
-            finding = Finding.OK if kind == "PASS" else Finding.GOING
-        over = kind != "TRIP" or self.gate.on_trip == "fail"
-        line = verdict.line if verdict and over else judge.story.line(judge, "so far", at, "")
+        gone = self._hearing.gone(now=asked)
+        finding = finding_of(
+            judge, self.gate, gone=gone, unreachable=bool(unreachable), lacking=bool(lacking)
+        )
+        line = told(judge, self.gate, self.shadow)
         if finding is Finding.THIN and lacking:
             line = lacking
-        if self.shadow is not None:
-            look = self.shadow.last
-            line += f"; {look.reason}" if look else "; Kayenta has not looked yet"
-        line += _named(unreachable)
+        line += f"; does not answer while stable does: {', '.join(unreachable)}" if unreachable else ""
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
 
     def _broken(self, asked: float, err: Exception) -> None:
@@ -291,17 +263,3 @@ class JudgeWatch:
         if why != self._told:
             log.warning("%s: %s", self.gate.name, why)
             self._told = why
-
-
-def _named(unreachable: Sequence[str]) -> str:
-    return f"; does not answer while stable does: {', '.join(unreachable)}" if unreachable else ""
-
-
-def _excused(judge: Judge) -> bool:
-    """Whether nobody need speak: it has failed, or it tripped a moment ago and is off traffic."""
-    away = bool(judge.trips) and judge.began_at + judge.at - judge.trips[-1].at < AWAY_ALONE_S + PATIENCE_S
-    return away or (judge.verdict is not None and judge.verdict.kind == "FAIL")
-
-
-def _before(series: Series, at: float) -> Series:
-    return replace(series, samples=[sample for sample in series.samples if sample[0] <= at])
