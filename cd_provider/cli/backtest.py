@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cd_provider.cli.plan import add_output
 from cd_provider.cli.reader import HOUR_S, Reader, Window, joined, ticks
-from cd_provider.cli.screen import Screen, check_writable, day, share_of, utc, write_json
+from cd_provider.cli.screen import Screen, add_output, check_writable, day, share_of, utc, write_json
 from cd_provider.cli.session import Session
 from cd_provider.cli.target import Target, add_server, add_target, read_target
 from cd_provider.cli.work import Work, read_jobs

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cd_provider.cli.plan import add_output
 from cd_provider.cli.reader import HOUR_S, Reader
 from cd_provider.cli.reader import ticks as ticks_of
 from cd_provider.cli.replay import add_record, pods, read_record, show_verdicts, title, told, write_svg
-from cd_provider.cli.screen import Screen, check_writable, utc, write_json
+from cd_provider.cli.screen import Screen, add_output, check_writable, utc, write_json
 from cd_provider.cli.session import Session
 from cd_provider.cli.target import Target, add_server
 from cd_provider.core.judge.alignment import Aligner

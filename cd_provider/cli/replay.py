@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cd_provider.cli.plan import add_output
-from cd_provider.cli.screen import Screen, check_writable, utc, write_json
+from cd_provider.cli.screen import Screen, add_output, check_writable, utc, write_json
 from cd_provider.core.judge.record import Record
 from cd_provider.core.judge.replay import differences
 from cd_provider.core.judge.replay import replay as judged_again

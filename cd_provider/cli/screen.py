@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -78,6 +79,14 @@ class Screen:
         stream = sys.stderr if stderr else sys.stdout
         width = None if stream.isatty() else 120  # a file or a pipe has no width
         return Console(file=stream, width=width)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add where the result goes."""
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the result for machines; - is the standard output"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no bars, no remarks")
 
 
 def check_writable(path: str | None) -> None:

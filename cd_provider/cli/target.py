@@ -13,7 +13,7 @@ from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import WORDS, JudgeGate, judge
 from cd_provider.core.judge_numbers import SENSITIVITY
 from cd_provider.core.names import candidate_name
-from cd_provider.core.units import number
+from cd_provider.core.units import number, whole
 from cd_provider.exceptions import ArgumentError
 
 _HASH = "[bcdfghjklmnpqrstvwxz2456789]"  # the letters that a ReplicaSet's and a pod's name end in
@@ -67,6 +67,12 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--errors", metavar="A,B", help="ignore and unacceptable (default: 1.25,2)")
     group.add_argument("--latency", metavar="A,B", help="the same of latency (default: 1.05,1.25)")
     group.add_argument("--min-s", metavar="S", help="seconds before which nothing passes (default: 3m)")
+    group.add_argument(
+        "--among",
+        default="1",
+        metavar="N",
+        help="judges of the canary, this one among them, which share a chance to be wrong (default: 1)",
+    )
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def read_target(given: argparse.Namespace) -> Target:
             min_s=given.min_s,
             options=_options(given.option),
         )
-    )
+    ).sharing(whole(given.among, name="--among", least=1))
     kind, name = _workload(given.workload)
     service = given.service or name
     if gate.counters().unit == "backend_pod":
