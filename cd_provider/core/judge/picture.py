@@ -6,16 +6,12 @@ Inline SVG on a white card of its own, 900 pixels wide; text is escaped, nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cd_provider.core.judge.drawing import (
-    BAD,
     FAINT,
-    GOOD,
     INK,
-    LETTER,
-    UNSURE,
     Scale,
     box,
     card,
@@ -38,18 +34,17 @@ from cd_provider.core.judge.panels import (
     span,
     traffic,
 )
+from cd_provider.core.judge.picture_flags import COLORS, Flags
 from cd_provider.core.judge.picture_legend import AWAY, GAP, WARM, Legend
 from cd_provider.core.judge.picture_pods import ERROR_TICKS, LATENCY_TICKS, Pods, last
 from cd_provider.core.judge.record import Record
 from cd_provider.core.judge.replay import told_apart
 from cd_provider.core.judge.story import clock, percent
 from cd_provider.core.judge.tracks import Tracks, follow
-from cd_provider.core.judge.verdict import Judged
 
 WIDTH = 900.0
 TRAFFIC, ERRORS, LATENCY, EVIDENCE = 54.0, 150.0, 120.0, 140.0
 BETWEEN = 38.0  # two panels
-COLORS = {"PASS": GOOD, "FAIL": BAD, "TRIP": BAD, "INCONCLUSIVE": UNSURE, "NO_DATA": UNSURE}
 STEPS_S = (10, 20, 30, 60, 120, 180, 300, 600, 1800, 3600, 7200, 86_400)
 
 
@@ -122,20 +117,16 @@ class _Sheet:
         self.y += 6
 
     def _body(self) -> Iterator[str]:
-        rows = _rows(self.record.verdicts, self.x)
-        flags_top = self.y
-        first = flags_top + 18 * (max(rows, default=0) + 1) + BETWEEN - 14
+        flags = Flags(self.record.verdicts, self.x, top=self.y, width=WIDTH)
         heights = [TRAFFIC, ERRORS, *([LATENCY] if self.tracks.tells_latency else []), EVIDENCE]
-        frames, top = [], first
+        frames, top = [], flags.bottom + BETWEEN - 14
         for height in heights:
             frames.append(Frame(self.x, top, height))
             top += height + BETWEEN
         bottom = frames[-1].bottom
         for frame in frames:
             yield from self._behind(frame)
-        for judged, row in zip(self.record.verdicts, rows, strict=True):
-            x = self.x(judged.at)
-            yield line((x, flags_top + 18 * row + 16), (x, bottom), color=COLORS[judged.kind], width=1.5)
+        yield from flags.poles(bottom)
         yield from traffic(frames[0], self.tracks.points)
         yield from self._errors(frames[1])
         if self.tracks.tells_latency:
@@ -143,7 +134,7 @@ class _Sheet:
         yield from evidence(frames[-1], self.tracks)
         yield from self._restarts(frames[0])
         yield from self._time(bottom)
-        yield from self._flags(rows, flags_top, bottom)
+        yield from flags.parts(bottom)
         self.y = bottom + 44
 
     def _behind(self, frame: Frame) -> Iterator[str]:
@@ -206,17 +197,6 @@ class _Sheet:
             yield text(self.x(at), bottom + 20, f"{at // 60}:{at % 60:02}", anchor="middle")
         yield text(WIDTH - PAD, bottom + 20, "min:s", anchor="end")
 
-    def _flags(self, rows: Sequence[int], top: float, bottom: float) -> Iterator[str]:
-        for judged, row in zip(self.record.verdicts, rows, strict=True):
-            x, color, y = self.x(judged.at), COLORS[judged.kind], top + 18 * row + 12
-            yield f"<g>{box(x - 4, y, 8, bottom - y, fill='transparent', title=judged.line)}"
-            words = _flag(judged)
-            anchor = "end" if x + len(words) * 12 * LETTER > WIDTH - 10 else "start"
-            yield (
-                text(x + (-5 if anchor == "end" else 5), y + 8, words, fill=color, bold=True, anchor=anchor)
-                + "</g>"
-            )
-
     def _foot(self) -> Iterator[str]:
         record, past = self.record, self.record.past
         began = datetime.fromtimestamp(record.began_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -265,20 +245,3 @@ def _share_now(tracks: Tracks) -> str:
 def _now(found: Banded) -> str:
     now = last(found)
     return f": {about(now.middle)} at the end ({about(now.low)} to {about(now.high)})" if now else ""
-
-
-def _flag(judged: Judged) -> str:
-    return f"{judged.kind.replace('_', ' ')} {int(judged.at) // 60}:{int(judged.at) % 60:02}"
-
-
-def _rows(verdicts: Sequence[Judged], x: Scale) -> list[int]:
-    """Put flags that would run into each other into rows."""
-    ends: list[float] = []
-    found = []
-    for judged in verdicts:
-        begin, wide = x(judged.at), len(_flag(judged)) * 12 * LETTER + 16
-        begin = begin - wide if begin + wide > WIDTH - 10 else begin
-        row = next((number for number, end in enumerate(ends) if end <= begin), len(ends))
-        ends[row : row + 1] = [begin + wide]
-        found.append(row)
-    return found
