@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cd_provider.core.gate_head import gate_name
+from cd_provider.core.gate_head import gate_name, refuse_twice
 from cd_provider.core.query import template
 from cd_provider.core.ratio import denominator
 from cd_provider.core.units import MODES, number, seconds
@@ -177,9 +177,7 @@ def parse_gates(value: Any) -> tuple[AnyGate, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise ArgumentError(f"gates: saw {value!r}, expected a list; [] means pod health only.")
     gates = tuple(parse_gate(one) for one in value)
-    names = [gate.name for gate in gates]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ArgumentError(f"gates: two are called {twice[0]!r}, expected different names.")
+    refuse_twice([gate.name for gate in gates])
     return sharing(gates)
 
 

@@ -1,8 +1,8 @@
-"""What every kind of gate has: its kind, its name, and no key that nobody knows."""
+"""What every kind of gate has: its kind, a name of its own, and no key that nobody knows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cd_provider.exceptions import ArgumentError
@@ -23,3 +23,13 @@ def gate_name(value: Any, *, kind: str, such_as: str, known: Collection[str]) ->
     if unknown := sorted(set(value) - set(known)):
         raise ArgumentError(f"gate {name!r}: unknown key {unknown[0]!r}, expected some of {sorted(known)}.")
     return name
+
+
+def refuse_twice(names: Sequence[str]) -> None:
+    """
+    Check that the gates of a list can be told apart.
+
+    :raises ArgumentError: two have the same name.
+    """
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ArgumentError(f"gates: two are called {twice[0]!r}, expected different names.")

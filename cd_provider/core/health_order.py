@@ -9,6 +9,7 @@ from typing import Any
 
 from cd_provider.core.before_after import BeforeAfter
 from cd_provider.core.gate import Gate, enforced, parse_gate
+from cd_provider.core.gate_head import refuse_twice
 from cd_provider.core.judge.sides import Sides, sides_of
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.query import QueryNames, template
@@ -28,9 +29,7 @@ def parse_health_gates(value: Any) -> tuple[HealthGate, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise ArgumentError(f"gates: saw {value!r}, expected a list of at least one.")
     gates = tuple(_parse(one) for one in value)
-    names = [gate.name for gate in gates]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ArgumentError(f"gates: two are called {twice[0]!r}, expected different names.")
+    refuse_twice([gate.name for gate in gates])
     among = enforced(one for one in gates if isinstance(one, JudgeGate))
     return tuple(one.sharing(among) if isinstance(one, JudgeGate) else one for one in gates)
 
