@@ -44,7 +44,7 @@ class Extent:
     count: int
 
 
-USUAL = Extent(bad=20, healthy=10, record_s=1200.0, count=100)
+USUAL = Extent(bad=20, healthy=8, record_s=1200.0, count=100)
 LONG = Extent(bad=20, healthy=20, record_s=3600.0, count=splits.SPLITS)
 
 
@@ -54,7 +54,7 @@ def shorter(runs: int) -> Extent:
 
 
 def run(runs: int | None = None) -> Report:
-    """Measure 20 bad canaries of each kind, 10 healthy deliveries, and a recording as long as they last."""
+    """Measure 20 bad canaries of each kind, 8 healthy deliveries, and a recording as long as they last."""
     return measure(USUAL if runs is None else shorter(runs), name="judged")
 
 
