@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
@@ -18,7 +19,7 @@ from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.drift import Drift, ends
 from cd_provider.core.judge.latency import EXCEEDED_BY, Shape
 from cd_provider.core.judge.likelihood import share_of
-from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.settings import METRICS, JudgeSettings, Metric
 from cd_provider.core.judge.subtle import SubtleLane
 from cd_provider.core.judge.tails import mixture, poisson
 from cd_provider.core.judge.view import Arm, Scene
@@ -131,14 +132,27 @@ class Harmless:
         """
         if self.subtle.priors is None:
             return False
-        prior_e, prior_l = self.subtle.priors
-        variance = self.subtle.latency.variance
-        self.in_first_bucket = self._too_fast_to_tell(at_end=at_end)
-        not_slow = alone or self._clears(self._slower, variance, prior_l, at_end=at_end)
-        if self.settings.latency and not (not_slow or self.in_first_bucket):
+        if self.settings.latency and not self._latency_excluded(at_end=at_end, alone=alone):
             return False
-        self.errors_by = self._errors_excluded(prior_e, at_end=at_end)
+        self.errors_by = self._errors_excluded(at_end=at_end)
         return bool(self.errors_by) or not (self.settings.errors or alone)
+
+    def still_open(self) -> tuple[Metric, ...]:
+        """Name the metrics that decide and of which unacceptable harm is not excluded, even were this the end."""
+        if self.subtle.priors is None:
+            return tuple(metric for metric in METRICS if self.settings.decides(metric))
+        excluded: Mapping[Metric, bool] = {
+            "errors": bool(self._errors_excluded(at_end=True)),
+            "latency": self._latency_excluded(at_end=True, alone=False),
+        }
+        return tuple(metric for metric in METRICS if self.settings.decides(metric) and not excluded[metric])
+
+    def _latency_excluded(self, *, at_end: bool, alone: bool) -> bool:
+        assert self.subtle.priors is not None
+        self.in_first_bucket = self._too_fast_to_tell(at_end=at_end)
+        variance = self.subtle.latency.variance
+        not_slow = alone or self._clears(self._slower, variance, self.subtle.priors[1], at_end=at_end)
+        return not_slow or self.in_first_bucket
 
     def _too_fast_to_tell(self, *, at_end: bool) -> bool:
         """Whether the candidate's p99 lies in the first bucket: faster than anybody cares to measure is fast enough."""
@@ -151,7 +165,9 @@ class Harmless:
         """Whether a candidate could be unacceptably many times as bad as stable at all: beyond 1 there is no share."""
         return self.stable.error_share * self.settings.unacceptable.errors < 1.0
 
-    def _errors_excluded(self, prior: float, *, at_end: bool) -> str:
+    def _errors_excluded(self, *, at_end: bool) -> str:
+        assert self.subtle.priors is not None
+        prior = self.subtle.priors[0]
         cluster, share = self.subtle.cluster, self.settings.unacceptable.share
         odd = self.minutes.odd(cluster)
         total, variance = self._ratio(odd)

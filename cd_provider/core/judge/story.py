@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cd_provider.core.judge.counts import Counts, Tick, together
 from cd_provider.core.judge.kayenta.points import cumulative, quantile
-from cd_provider.core.judge.settings import METRICS
+from cd_provider.core.judge.settings import METRICS, Metric
 from cd_provider.core.judge.verdict import Kind, Word
 from cd_provider.core.judge.view import spelled
 
@@ -162,21 +162,22 @@ def _odds(weight: Weight, what: str) -> str:
 
 
 def _harm(judge: Judge) -> str:
+    """Name the harm that is not excluded."""
     if judge.alone:
         return f"{judge.settings.called} of {percent(judge.settings.unacceptable.share)}"
-    return _joined(
-        judge, f"{judge.settings.unacceptable.errors:g}x the {judge.settings.called}", _slower(judge)
-    )
+    errors = f"{judge.settings.unacceptable.errors:g}x the {judge.settings.called}"
+    still_open = judge.harmless.still_open()
+    return _joined(judge, errors, _slower(judge), of=still_open or METRICS)
 
 
 def _slower(judge: Judge) -> str:
     return f"{100.0 * (judge.settings.unacceptable.latency - 1.0):+.0f} % latency"
 
 
-def _joined(judge: Judge, errors: str, latency: str) -> str:
+def _joined(judge: Judge, errors: str, latency: str, *, of: Sequence[Metric] = METRICS) -> str:
     """Join what is said of the metrics that decide."""
     told = zip(METRICS, (errors, latency), strict=True)
-    return " and ".join(text for metric, text in told if judge.settings.decides(metric))
+    return " and ".join(text for metric, text in told if metric in of and judge.settings.decides(metric))
 
 
 def aside(judge: Judge) -> str:

@@ -87,7 +87,31 @@ def test_few_requests_exclude_nothing_and_at_the_end_a_little_less_is_enough() -
 
 
 def test_nothing_is_excluded_before_the_cold_start_is_over() -> None:
-    assert not passed(share(0.0), upto_s=110.0).excluded(at_end=False)
+    found = passed(share(0.0), upto_s=110.0)
+
+    assert not found.excluded(at_end=False)
+    assert found.still_open() == ("errors", "latency")
+
+
+@pytest.mark.parametrize(
+    ("times", "slower", "still_open"),
+    [
+        (1.0, 1.0, ()),
+        (2.0, 1.0, ("errors",)),
+        (1.0, 1.25, ("latency",)),
+        (2.0, 1.25, ("errors", "latency")),
+    ],
+)
+def test_people_are_told_of_the_harm_that_is_not_excluded_and_of_no_other(
+    times: float, slower: float, still_open: tuple[str, ...]
+) -> None:
+    assert passed(share(0.01 * times), slower=slower).still_open() == still_open
+
+
+def test_what_does_not_decide_is_never_still_open() -> None:
+    how = JudgeSettings(fresh=True, latency=False)
+
+    assert passed(share(0.02), slower=1.25, how=how).still_open() == ("errors",)
 
 
 def out_for(minutes: int, pods: tuple[int, ...] = (0,)) -> ErrorsOf:
