@@ -55,12 +55,14 @@ class Drift:
     """
     One metric's sum, with all pods and without each.
 
+    :param together: how many events come at a time, of all that were seen; whoever learns it may change it.
     :param differs: variance of one pod's mean on several time scales, of :class:`~cd_provider.core.judge.past.Past`.
     """
 
     differs: Sequence[float]
     sums: dict[str, float] = field(default_factory=lambda: {WHOLE: 0.0})
     chance: float = 0.0
+    together: float = 1.0
     scale: float = 0.0
     blocks: Blocks = field(default_factory=Blocks)
     pods: tuple[int, int] = (1, 1)
@@ -75,7 +77,7 @@ class Drift:
         Take a tick.
 
         :param amounts: of each view. :param over: which of ``BLOCKS_S`` end with it.
-        :param chance: the variance that chance gives to the whole's.
+        :param chance: the variance that chance gives to the whole's, for each of ``together``.
         :param scale: by how much the whole's would grow if the candidate's pods were twice as bad as stable's.
         """
         whole = amounts[WHOLE]
@@ -91,7 +93,7 @@ class Drift:
             self.pods = seen.pods
         self.blocks.add(whole, over)
         between = self.scale**2 * self.between(self.counted_s)
-        self.variance = max(self.chance + between, *self.blocks.squares)
+        self.variance = max(self.together * self.chance + between, *self.blocks.squares)
 
     def between(self, over_s: float) -> float:
         """Give the variance of the difference of both sides' means over so long, by how pods of one version differ."""

@@ -49,7 +49,7 @@ class Judge:
         self.emergency = EmergencyLane(known, limits=settings.emergency)
         self.clear = ClearLane(settings, known)
         self.never = NeverAbove(settings, known.cluster)
-        self.subtle = SubtleLane(settings, known)
+        self.subtle = SubtleLane(settings, known, self.emergency.usual)
         self.harmless = Harmless(settings, self.subtle)
         self.story = Story()
         self.verdict: Judged | None = None

@@ -14,6 +14,7 @@ from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.ranks import contrast
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.tails import poisson
+from cd_provider.core.judge.usual import Usual
 from cd_provider.core.judge.view import Scene
 
 PART = 0.35  # of alpha, for each of the two boundaries; shared by the metrics that decide
@@ -40,16 +41,25 @@ NO_LEAN = Lean(0.0, 0.0, 1.0, 0.0, far=False, convicts=False)
 
 
 class SubtleLane:
-    """Looks at one tick after the other, once the cold start is over."""
+    """
+    Looks at one tick after the other, once the cold start is over.
 
-    def __init__(self, settings: JudgeSettings, past: Past) -> None:
-        self.settings, self.cluster = settings, past.cluster
+    :param usual: who learns beside it how many errors come together; None: nobody, and ``past`` has the word.
+    """
+
+    def __init__(self, settings: JudgeSettings, past: Past, usual: Usual | None = None) -> None:
+        self.settings, self._usual = settings, usual or Usual(past)
         self.errors, self.latency = Drift(past.errors_differ), Drift(past.scores_differ)
         self.priors: tuple[float, float] | None = None
         self.requests = self.failed = 0.0  # of the candidate, since errors count
         self.alpha = settings.alpha_each * PART  # of each metric at each boundary
         self._end = NormalDist().inv_cdf(1.0 - self.alpha / 2.0)  # the second boundary's height at the end
         self._looked: tuple[float, tuple[Lean, Lean]] | None = None
+
+    @property
+    def cluster(self) -> float:
+        """How many errors come together."""
+        return self._usual.together
 
     def step(self, seen: Scene, shape: Shape | None) -> None:
         """Take the next tick."""
@@ -71,7 +81,8 @@ class SubtleLane:
             amounts[view] = arm.errors - (arm.errors + stable.errors) * share if share else 0.0
         share = share_of(times, seen.whole.requests, stable.requests)
         scale = events * share * (1.0 - share)
-        self.errors.add(seen, amounts, ended, chance=self.cluster * scale, scale=scale)
+        self.errors.together = self.cluster
+        self.errors.add(seen, amounts, ended, chance=scale, scale=scale)
 
     def _latency(self, seen: Scene, shape: Shape, ended: Sequence[bool]) -> None:
         amounts = {}

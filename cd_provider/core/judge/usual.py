@@ -11,6 +11,9 @@ PAST_WEIGHT = 20_000.0  # requests that the last hour counts, at most
 ASSUMED = Counts(2_000.0, 1.0)  # of any service, beside what was seen
 STRETCH_S = 5.0  # in which errors come together: one request's retries do not last longer
 ASSUMED_SINGLE = 3.0  # errors that are taken to have come alone before any were seen
+ASSUMED_TOGETHER = 10.0
+"""Errors that are taken to have come as they are assumed to, where it is about a verdict and not about seconds."""
+RARE = 0.1  # errors per request, up to which they tell whether they come alone
 HALF_LIFE_S = 300.0  # of what was seen beside the candidate: an outage of stable is not what is usual
 
 
@@ -26,8 +29,8 @@ class Usual:
         part = min(1.0, PAST_WEIGHT / past.requests) if past.requests else 0.0
         self._before = ASSUMED + Counts(part * past.requests, part * past.errors)
         self._beside = Counts()
-        self._known = past.cluster if past.known else None
-        self._seen = Residuals(ASSUMED_SINGLE, ASSUMED_SINGLE)
+        self._known, self._assumed = past.cluster if past.known else None, past.cluster
+        self._seen, self._rare = Residuals(), Residuals()
         self._stretch: dict[str, Counts] = {}
         self._length_s = 0.0
 
@@ -47,15 +50,33 @@ class Usual:
 
     @property
     def cluster(self) -> float:
-        """Errors that come together, 1–8."""
+        """Errors that come together, 1–8; where it is about seconds, so that it is learned from a few."""
         if self._known is not None:
             return self._known
-        return min(MOST_CLUSTER, max(1.0, self._seen.squares / self._seen.chance))
+        seen = self._seen
+        return min(MOST_CLUSTER, max(1.0, (seen.squares + ASSUMED_SINGLE) / (seen.chance + ASSUMED_SINGLE)))
+
+    @property
+    def together(self) -> float:
+        """
+        Errors that come together; what is assumed of any service, until stable's own have shown that they are fewer.
+
+        More than that is not learned, and nothing from an outage: where most requests fail, pods fail alike.
+        """
+        if self._known is not None:
+            return self._known
+        found = (self._rare.squares + ASSUMED_TOGETHER * self._assumed) / (
+            self._rare.chance + ASSUMED_TOGETHER
+        )
+        return max(1.0, min(self._assumed, found))
 
     def _gather(self, pods: Mapping[str, Counts], span_s: float) -> None:
         for pod, one in pods.items():
             self._stretch[pod] = self._stretch.get(pod, Counts()) + one.bare
         self._length_s += span_s
         if self._length_s >= STRETCH_S - 1e-9:
-            self._seen += residuals(self._stretch, usual=self.share)
+            found = residuals(self._stretch, usual=self.share)
+            self._seen += found
+            if bare(self._stretch).error_share <= RARE:
+                self._rare += found
             self._stretch, self._length_s = {}, 0.0

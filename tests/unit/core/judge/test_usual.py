@@ -49,10 +49,25 @@ def test_errors_that_come_together_are_learned_as_such(pods: int) -> None:
     assert fed(Past(), alone).cluster == 1.0
 
 
-def test_what_the_last_hour_has_counted_is_not_learned_anew() -> None:
-    known = Past(requests=1e5, errors=100.0, cluster=1.5, known=True)
+def test_where_it_is_about_a_verdict_errors_come_in_pairs_until_many_have_come_alone() -> None:
+    alone = [(1.0 * (n % 5 == 0), 0.0, 0.0) for n in range(600)]
+    few, more = (fed(Past(), alone[:count]).together for count in (25, 600))
 
-    assert fed(known, [(4.0, 0.0, 0.0)] * 100).cluster == 1.5
+    assert Usual(Past()).together == 2.0
+    assert 1.5 < few < 2.0
+    assert 1.0 <= more < 1.2
+
+
+def test_where_it_is_about_a_verdict_an_incident_teaches_nothing() -> None:
+    """Pods that are all out fail alike, which is no sign that errors come alone."""
+    assert fed(Past(), [(15.0, 15.0, 15.0)] * 30).together == 2.0
+    assert fed(Past(), [(4.0, 3.0, 5.0)] * 30).together == 2.0
+
+
+def test_what_the_last_hour_has_counted_is_not_learned_anew() -> None:
+    known = fed(Past(requests=1e5, errors=100.0, cluster=1.5, known=True), [(4.0, 0.0, 0.0)] * 100)
+
+    assert known.cluster == known.together == 1.5
 
 
 def test_an_outage_of_stable_is_forgotten() -> None:
