@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.stack import Stack
 
 SHARE, LATENCY_MS, SOURCE = 0.005, 9, "direct"
-STEPS, MAX_S = ((10, 20.0), (50, 20.0)), 600.0
+STEPS, MAX_S = ((10, 20.0), (50, 20.0)), 1060.0  # as a canary has it by default: its steps and 17 minutes
 # more lanes or requests keep two cores busy, and on busy ones newer pods are truly slower
 LANES, RATE_PER_S, PROMOTION_S = 4, 60.0, 300.0
 VERSIONS = ("bench-healthy-a", "bench-healthy-b")

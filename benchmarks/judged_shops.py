@@ -27,7 +27,7 @@ from tests.stack.shop import remove
 if TYPE_CHECKING:
     from tests.stack import Stack
 
-STREAM_S = 3600.0  # the longest that a load generator sends
+STREAM_S = 7200.0  # the longest that a load generator sends
 CANDIDATE_MIN = 2  # as the page on judges says: with a single pod nobody can tell the version from its host
 
 
@@ -64,7 +64,7 @@ def judged_shop(stack: Stack, image: str, *, replicas: int = 3) -> Iterator[Judg
 
 
 def stream(shop: Shop, folder: Path, *, rate_per_s: float) -> Load:
-    """Give requests through the gateway for as long as a benchmark may last, an hour."""
+    """Give requests through the gateway for as long as a benchmark may last, two hours."""
     return Load(
         url=shop.stack.gateway_url + "/", host_header=f"{shop.namespace}.local", rate_per_s=rate_per_s,
         out=folder / f"load-{shop.namespace}.jsonl", max_s=STREAM_S,
