@@ -146,7 +146,7 @@ class JudgeWatch:
                 log.info("%s: %s", self.gate.name, judged.line)
             self._record(tick, judged)
             self._hearing.add(tick.at - began_at, tick)
-        if newest := max((at for one in series for at, _ in one.samples), default=0.0):
+        if newest := max((max(one.samples)[0] for one in series if one.samples), default=0.0):
             self._since = max(self._since, newest - OVERLAP * self._aligner.interval_s)
         if ticks and self._first is None:
             self._first = ticks[0].at - ticks[0].span_s

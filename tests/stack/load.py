@@ -25,7 +25,7 @@ from tests.stack.errors import StackError
 from tests.stack.load_record import Record
 from tests.stack.session_process import SessionProcess, wait_until
 
-MAX_SECONDS, MAX_REQUESTS, MAX_RATE = 3600.0, 200_000, 500.0
+MAX_SECONDS, MAX_REQUESTS, MAX_RATE = 7200.0, 500_000, 500.0
 
 
 class Load:
@@ -37,7 +37,7 @@ class Load:
     :param connections: at most so many at once; a request that finds none free waits, and the wait counts
         in its latency.
     :param out: the file with one JSON object a line; replaced at the start.
-    :param max_s: ends by itself after this time, at most an hour. :param max_requests: and after so many.
+    :param max_s: ends by itself after this time, at most two hours. :param max_requests: and after so many.
     :param timeout_s: for one request; a later answer counts as failed.
     """
 

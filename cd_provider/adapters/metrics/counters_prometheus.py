@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cd_provider.core.judge.copies import one_of_each
+from cd_provider.core.judge.copies import identity, one_of_each
 from cd_provider.core.judge.presets import Preset, Ratio
 from cd_provider.core.judge.series import Series, Side
 from cd_provider.core.judge.sides import Reading, Sides
 from cd_provider.core.judge.silence import missing
-from cd_provider.core.judge.telling import selector, tell
+from cd_provider.core.judge.telling import Told, selector, tell
 from cd_provider.exceptions import ArgumentError, CdProviderError, MetricQueryError, MetricsUnavailableError
 from cd_provider.hooks.prometheus_query import MIB, PrometheusQuery, QueryAnswer, short
 
@@ -21,12 +20,14 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_BYTES, MAX_SERIES = 16 * MIB, 5000
-OVERLAP_S = 45.0  # asked for beyond what is new: servers get samples late
+OVERLAP_S = (
+    15.0  # asked for beyond what is wanted: how far ahead of ours a clock is, is not known to the second
+)
 
 
 class PrometheusCounters:
     """
-    A CounterSource over instant queries with a range: ``name{…}[45s]`` gives the samples as they were scraped.
+    A CounterSource over instant queries with a range: ``name{…}[65s]`` gives the samples as they were scraped.
 
     :param client: what ``PrometheusHook(…).client()`` gives; closed by whoever opened it.
     :param preset: which counters, and how to read them. :param ratio: what counts as bad.
@@ -65,6 +66,8 @@ class PrometheusCounters:
         self._replicas: dict[str, str] = {}
         self._first: float | None = None  # how far back the first read went
         self._known: set[tuple[Side, str]] = set()
+        self._sides: Sides | None = None  # those of the last read: of whom label sets were told
+        self._told_before: dict[tuple[tuple[str, str], ...], tuple[Told, str] | None] = {}
 
     async def read(self, sides: Sides, *, since: float, until: float | None = None) -> Reading:
         """
@@ -114,7 +117,6 @@ class PrometheusCounters:
         result = self._matrix(answer, asked)
         series = one_of_each(
             list(self._told(result, sides, asked)),
-            backend=self.preset.backend,
             replica_label=self.replica_label,
             chosen=self._replicas,
             name=self.name,
@@ -149,24 +151,40 @@ class PrometheusCounters:
     def _told(
         self, result: Iterable[Mapping[str, Any]], sides: Sides, asked: str
     ) -> Iterator[tuple[Mapping[str, str], Series]]:
+        if sides != self._sides or len(self._told_before) > MAX_SERIES:
+            self._sides, self._told_before = sides, {}
         for one in result:
             labels = one["metric"]
-            name = labels.get("__name__", "")
-            if "histograms" in one and name in (*self.preset.names, self.preset.latency):
-                raise MetricQueryError(
-                    f"{self.name}: {name} is a native histogram, expected classic buckets ({name}_bucket); keep them "
-                    f"with `scrape_classic_histograms: true` in its scrape job. Selector: {short(asked)}"
-                )
-            try:
-                told = tell(self.preset, sides, name, labels, ratio=self.ratio)
-            except ArgumentError as err:
-                raise MetricQueryError(f"{self.name}: {err} Selector: {short(asked)}") from err
-            if told is not None:
-                yield labels, told.series(_id(labels), self._samples(one))
+            if "histograms" in one:
+                self._refuse_native(labels.get("__name__", ""), asked)
+            key = tuple(labels.items())
+            if key not in self._told_before:
+                self._told_before[key] = self._tell(labels, sides, asked)
+            if (known := self._told_before[key]) is not None:
+                told, id = known
+                yield labels, told.series(id, self._samples(one))
+
+    def _refuse_native(self, name: str, asked: str) -> None:
+        if name in (*self.preset.names, self.preset.latency):
+            raise MetricQueryError(
+                f"{self.name}: {name} is a native histogram, expected classic buckets ({name}_bucket); keep them "
+                f"with `scrape_classic_histograms: true` in its scrape job. Selector: {short(asked)}"
+            )
+
+    def _tell(self, labels: Mapping[str, str], sides: Sides, asked: str) -> tuple[Told, str] | None:
+        """Say what a label set is, and which counter of all; asked once for each, since every answer has it again."""
+        try:
+            told = tell(self.preset, sides, labels.get("__name__", ""), labels, ratio=self.ratio)
+        except ArgumentError as err:
+            raise MetricQueryError(f"{self.name}: {err} Selector: {short(asked)}") from err
+        if told is None:
+            return None
+        which = identity(labels, backend=self.preset.backend, replica_label=self.replica_label)
+        return told, f"{told.side}/{told.pod}/{which}"
 
     def _samples(self, one: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
         try:
-            samples = tuple((float(at), float(value)) for at, value in one["values"])
+            samples = tuple([(float(at), float(value)) for at, value in one["values"]])
         except (TypeError, ValueError, KeyError) as err:
             raise MetricsUnavailableError(
                 f"{self.name}: saw the samples {short(one)}, expected [time, number], …"
@@ -185,7 +203,8 @@ def _id(labels: Mapping[str, str]) -> str:
 
 
 def _after(series: Series, since: float) -> Series:
-    return replace(series, samples=tuple(one for one in series.samples if one[0] > since))
+    kept = tuple([one for one in series.samples if one[0] > since])
+    return series if len(kept) == len(series.samples) else series.with_samples(kept)
 
 
 def _whose(series: Series) -> tuple[Side, str]:

@@ -72,14 +72,20 @@ class Aligner:
 
         :raises ArgumentError: a series is no counter.
         """
-        new = [series for series in answer if series.samples]
+        new = [unseen for series in answer if (unseen := self._unseen(series)).samples]
         for series in new:
-            pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
+            pod, first = (series.side, series.pod), min(series.samples)[0]
             self._first_read[pod] = min(first, self._first_read.get(pod, first))
         for series in new:
             self._hear(series)
             self._take(series)
         return list(self._complete())
+
+    def _unseen(self, series: Series) -> Series:
+        """Leave out what an earlier answer had: answers overlap, so that this is most of it."""
+        if (follower := self._followers.get(series.id)) is None:
+            return series
+        return series.with_samples([one for one in series.samples if one[0] not in follower.seen])
 
     def _hear(self, series: Series) -> None:
         """Note when it was read, as far as numbers tell; of each tick the first stamp."""
@@ -91,7 +97,7 @@ class Aligner:
                 self._read_upto[series.id] = max(at, self._read_upto.get(series.id, at))
 
     def _take(self, series: Series) -> None:
-        pod, first = (series.side, series.pod), min(at for at, _ in series.samples)
+        pod, first = (series.side, series.pod), min(series.samples)[0]
         known = series.side == "candidate" or first > self._first_read[pod]
         young = known and first > self.started_at and not series.old
         follower = self._followers.setdefault(series.id, Follower(from_zero=young))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, MutableMapping, Sequence
 from itertools import pairwise
 
 from cd_provider.core.judge.series import Series
@@ -29,7 +28,6 @@ Labelled = tuple[Mapping[str, str], Series]
 def one_of_each(
     found: Sequence[Labelled],
     *,
-    backend: str | None,
     replica_label: str | None,
     chosen: MutableMapping[str, str],
     name: str = "Prometheus",
@@ -37,25 +35,39 @@ def one_of_each(
     """
     Give each counter once.
 
-    :param found: labels, with ``__name__``, and the series made of them.
-    :param backend: the label by which a gateway tells Services apart; series that differ by it are no copies.
+    :param found: labels, with ``__name__``, and the series made of them, whose id is that of :func:`identity`.
     :param replica_label: the label by which copies may differ: of those one is given, the same as long as it keeps up.
     :param chosen: counter → the replica that was read last; kept by the caller from read to read.
-    :returns: with the same id whoever scraped them: one that ends where the next begins goes on.
     :raises MetricQueryError: copies at the same time that differ by something else. Their sum could be twice the truth,
         and nobody can tell from outside whether it is.
     """
-    without = {*REPLICA_LABELS, *TARGET_LABELS, replica_label} - {backend}
-    groups: dict[str, dict[str, list[Labelled]]] = {}
-    for labels, series in found:
-        replicas = groups.setdefault(_key(labels, series, without), {})
+    groups: dict[str, list[Labelled]] = {}
+    for one in found:
+        groups.setdefault(one[1].id, []).append(one)
+    return [_one(key, copies, replica_label, chosen, name) for key, copies in groups.items()]
+
+
+def _one(
+    key: str, copies: list[Labelled], replica_label: str | None, chosen: MutableMapping[str, str], name: str
+) -> Series:
+    replicas: dict[str, list[Labelled]] = {}
+    for labels, series in copies:
         replicas.setdefault(labels.get(replica_label or "", ""), []).append((labels, series))
-    return [
-        replace(
-            _chosen(key, {one: _joined(copies, name) for one, copies in replicas.items()}, chosen), id=key
-        )
-        for key, replicas in groups.items()
-    ]
+    if len(copies) == 1:  # as a rule
+        chosen[key] = next(iter(replicas))
+        return copies[0][1]
+    return _chosen(key, {one: _joined(copies, name) for one, copies in replicas.items()}, chosen)
+
+
+def identity(labels: Mapping[str, str], *, backend: str | None, replica_label: str | None) -> str:
+    """
+    Say which counter of its pod a series is, whoever scraped it: one that ends where the next begins goes on.
+
+    :param labels: with ``__name__``. :param backend: the label by which a gateway tells Services apart; series that
+        differ by it are no copies.
+    """
+    without = {*REPLICA_LABELS, *TARGET_LABELS, replica_label} - {backend}
+    return "{" + ", ".join(f'{key}="{labels[key]}"' for key in sorted(labels) if key not in without) + "}"
 
 
 def _joined(copies: list[Labelled], name: str) -> Series:
@@ -64,7 +76,7 @@ def _joined(copies: list[Labelled], name: str) -> Series:
     for (_, before), (_, after) in pairwise(ordered):
         if _span(after)[0] <= _span(before)[1]:
             raise MetricQueryError(_said(copies, name))
-    return replace(ordered[0][1], samples=tuple(one for _, series in ordered for one in series.samples))
+    return ordered[0][1].with_samples(tuple(one for _, series in ordered for one in series.samples))
 
 
 def _chosen(key: str, replicas: Mapping[str, Series], chosen: MutableMapping[str, str]) -> Series:
@@ -87,11 +99,6 @@ def _said(copies: list[Labelled], name: str) -> str:
         f"{name}: {first.get('__name__', 'a series')} of {copies[0][1].pod} is there {len(copies)} times, differing by "
         f"{seen or 'nothing'}; expected it once, since their sum may be twice the truth: {do}."
     )
-
-
-def _key(labels: Mapping[str, str], series: Series, without: Collection[str | None]) -> str:
-    own = ", ".join(f'{key}="{labels[key]}"' for key in sorted(labels) if key not in without)
-    return f"{series.side}/{series.pod}/{{{own}}}"
 
 
 def _span(series: Series) -> tuple[float, float]:

@@ -115,7 +115,7 @@ async def test_the_servers_clock_says_how_far_back_to_ask() -> None:
         await source.read(SIDES, since=NOW + 3600)
 
     assert server.queries[0] == "time()"
-    assert [query.rpartition("[")[2] for query in server.queries[1:]] == ["645s]", "55s]", "45s]"]
+    assert [query.rpartition("[")[2] for query in server.queries[1:]] == ["615s]", "25s]", "15s]"]
     assert 'namespace="web", pod=~"c1|s1"' in server.queries[1]
 
 
@@ -152,10 +152,10 @@ async def test_a_pod_that_gets_ready_late_brings_its_past_so_that_it_is_not_take
     assert [len(one.samples) for one in reading.series] == [1, 1, 5]
     assert [query.rpartition("[")[2] for query in server.queries] == [
         "time()",
-        "75s]",
-        "55s]",
-        "75s]",
-        "55s]",
+        "45s]",
+        "25s]",
+        "45s]",
+        "25s]",
     ]
     assert [total(tick.stable).requests for tick in aligner.feed((*reading.series, *again.series))] == [57]
 
