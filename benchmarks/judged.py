@@ -137,7 +137,7 @@ NOTES = [
     f"{BAD.ARGO} and {BAD.FLAGGER}, limits as sharp as they go, were measured earlier on the same kind of stack, and "
     "are not run here. In brackets: theirs as a multiple of ours.",
     f"Healthy: {HEALTHY.RATE_PER_S:g} requests/s each, {HEALTHY.SHARE:.1%} errors on both sides, answers after "
-    f"{HEALTHY.LATENCY_MS} ms, 20 s at 10 %, then 50 % until the verdict, {HEALTHY.MAX_S / 60:g} min at most; then "
+    f"{HEALTHY.LATENCY_MS} ms, 20 s at 10 %, then 50 % until the verdict, {HEALTHY.MAX_S / 60:.0f} min at most; then "
     "promoted.",
     f"Splits: 2 of {PODS} healthy pods as candidate against the others, from a random moment on, up to "
     f"{splits.MOST_S / 60:g} min, with the past of the six as far as it was recorded. Many splits of few hours: the "

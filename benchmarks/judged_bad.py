@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from tests.stack import Stack
 
 RATE_PER_S, WEIGHT, MAX_S = 50.0, 10, 150.0
-LANES = (
-    1  # shops of each kind: with two, two slow cores have more requests than they can answer, and all fail
-)
+# shops of each kind: with two, two slow cores have more requests than they can answer, and all fail
+LANES = 1
 FLAGGER, ARGO = "Flagger 1.44", "Argo Rollouts"
 
 

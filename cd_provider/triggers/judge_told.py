@@ -8,7 +8,7 @@ from cd_provider.core.judge.kayenta.shadow import KayentaShadow
 from cd_provider.core.judge.settings import AWAY_ALONE_S
 from cd_provider.core.judge_gate import JudgeGate
 
-LATE_S = 10.0  # a candidate that returned may show its first samples so much later
+PATIENCE_S = 10.0  # without news; a candidate that returned may show its first samples so much later
 
 
 def finding_of(judge: Judge, gate: JudgeGate, *, gone: bool, unreachable: bool, lacking: bool) -> Finding:
@@ -32,17 +32,21 @@ def finding_of(judge: Judge, gate: JudgeGate, *, gone: bool, unreachable: bool, 
     return Finding.OK if kind == "PASS" else Finding.GOING
 
 
-def told(judge: Judge, gate: JudgeGate, shadow: KayentaShadow | None) -> str:
-    """Give the verdict's line, or how it stands so far; beside it what a shadow said last."""
+def told(judge: Judge, gate: JudgeGate) -> str:
+    """Give the verdict's line, or how it stands so far."""
     verdict = judge.verdict
     over = verdict is not None and (verdict.kind != "TRIP" or gate.on_trip == "fail")
-    line = verdict.line if verdict and over else judge.story.line(judge, "so far", judge.at, "")
+    return verdict.line if verdict and over else judge.story.line(judge, "so far", judge.at, "")
+
+
+def beside(shadow: KayentaShadow | None) -> str:
+    """Give what a shadow said last, to follow a judge's line; empty without one."""
     if shadow is None:
-        return line
-    return f"{line}; {shadow.last.reason if shadow.last else 'Kayenta has not looked yet'}"
+        return ""
+    return f"; {shadow.last.reason if shadow.last else 'Kayenta has not looked yet'}"
 
 
 def excused(judge: Judge) -> bool:
     """Whether nobody need speak: it has failed, or it tripped a moment ago and is off traffic."""
-    away = bool(judge.trips) and judge.began_at + judge.at - judge.trips[-1].at < AWAY_ALONE_S + LATE_S
+    away = bool(judge.trips) and judge.began_at + judge.at - judge.trips[-1].at < AWAY_ALONE_S + PATIENCE_S
     return away or (judge.verdict is not None and judge.verdict.kind == "FAIL")

@@ -24,14 +24,13 @@ from cd_provider.core.judge.verdict import Judged
 from cd_provider.core.judge_gate import JudgeGate
 from cd_provider.core.ports import CounterSource
 from cd_provider.exceptions import CdProviderError
-from cd_provider.triggers.judge_told import excused, finding_of, told
+from cd_provider.triggers.judge_told import PATIENCE_S, beside, excused, finding_of, told
 from cd_provider.triggers.judge_usual import hour_before, life_of
 
 Probing = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
 
 log = logging.getLogger(__name__)
 OVERLAP = 4  # intervals that a read reaches back beyond the newest sample: some samples arrive late
-PATIENCE_S = 10.0
 END = 4  # intervals before the canary's end: until then its last samples have come, and what is missing can be told
 HISTORY_PATIENCE_S = 60.0  # so long an outage at the first look is waited out, for the sake of the past
 
@@ -239,9 +238,8 @@ class JudgeWatch:
         finding = finding_of(
             judge, self.gate, gone=gone, unreachable=bool(unreachable), lacking=bool(lacking)
         )
-        line = told(judge, self.gate, self.shadow)
-        if finding is Finding.THIN and lacking:
-            line = lacking
+        line = lacking if finding is Finding.THIN and lacking else told(judge, self.gate)
+        line += beside(self.shadow)
         line += f"; does not answer while stable does: {', '.join(unreachable)}" if unreachable else ""
         self.state = GateState(finding, Reading(asked), asked, None, line, len(judge.trips))
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_BYTES, MAX_SERIES = 16 * MIB, 5000
-OVERLAP_S = (
-    15.0  # asked for beyond what is wanted: how far ahead of ours a clock is, is not known to the second
-)
+# asked for beyond what is wanted: how far ahead of ours a clock is, is not known to the second
+OVERLAP_S = 15.0
+PROBED_S = 30.0  # how far back it is looked for anything at all: not everybody scrapes every few seconds
 
 
 class PrometheusCounters:
@@ -99,7 +99,7 @@ class PrometheusCounters:
         """Say what is missing: an answer, a right, or counters of stable, whose pods are there already."""
         asked = selector(self.preset, sides, matchers=self.matchers)
         try:
-            kept, _ = await self._kept(sides, asked, await self._now())
+            kept, _ = await self._kept(sides, asked, await self._now() - PROBED_S)
         except CdProviderError as err:
             return str(err)
         return next((one for one in self._missing(sides, asked, kept) if one.startswith("stable")), None)
@@ -179,8 +179,8 @@ class PrometheusCounters:
             raise MetricQueryError(f"{self.name}: {err} Selector: {short(asked)}") from err
         if told is None:
             return None
-        which = identity(labels, backend=self.preset.backend, replica_label=self.replica_label)
-        return told, f"{told.side}/{told.pod}/{which}"
+        backend, replica = self.preset.backend, self.replica_label
+        return told, identity(told.side, told.pod, labels, backend=backend, replica_label=replica)
 
     def _samples(self, one: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
         try:

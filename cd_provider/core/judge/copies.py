@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, MutableMapping, Sequence
 from itertools import pairwise
 
-from cd_provider.core.judge.series import Series
+from cd_provider.core.judge.series import Series, Side
 from cd_provider.exceptions import MetricQueryError
 
 # Who scraped. A series that differs by nothing else is the same counter.
@@ -50,24 +50,28 @@ def one_of_each(
 def _one(
     key: str, copies: list[Labelled], replica_label: str | None, chosen: MutableMapping[str, str], name: str
 ) -> Series:
+    if len(copies) == 1:  # as a rule
+        labels, series = copies[0]
+        chosen[key] = labels.get(replica_label or "", "")
+        return series
     replicas: dict[str, list[Labelled]] = {}
     for labels, series in copies:
         replicas.setdefault(labels.get(replica_label or "", ""), []).append((labels, series))
-    if len(copies) == 1:  # as a rule
-        chosen[key] = next(iter(replicas))
-        return copies[0][1]
     return _chosen(key, {one: _joined(copies, name) for one, copies in replicas.items()}, chosen)
 
 
-def identity(labels: Mapping[str, str], *, backend: str | None, replica_label: str | None) -> str:
+def identity(
+    side: Side, pod: str, labels: Mapping[str, str], *, backend: str | None, replica_label: str | None
+) -> str:
     """
-    Say which counter of its pod a series is, whoever scraped it: one that ends where the next begins goes on.
+    Say which counter a series is, whoever scraped it: one that ends where the next begins goes on.
 
     :param labels: with ``__name__``. :param backend: the label by which a gateway tells Services apart; series that
         differ by it are no copies.
     """
     without = {*REPLICA_LABELS, *TARGET_LABELS, replica_label} - {backend}
-    return "{" + ", ".join(f'{key}="{labels[key]}"' for key in sorted(labels) if key not in without) + "}"
+    own = ", ".join(f'{key}="{labels[key]}"' for key in sorted(labels) if key not in without)
+    return f"{side}/{pod}/{{{own}}}"
 
 
 def _joined(copies: list[Labelled], name: str) -> Series:

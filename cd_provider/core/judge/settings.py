@@ -60,7 +60,7 @@ class JudgeSettings:
     :param max_s: when the canary is over.
     :param clear: evidence (odds to 1) that convicts in the clear lane. :param clear_again: the same after a trip, whose
         seconds are among the evidence. :param weakest: what must be left of it without any pod, or two that may share
-        a host.
+        a host. :param weakest_few: the same of errors, while the candidate has had but a few in all.
     :param leaning: standard deviations towards worse with which nothing passes now.
     :param never_above: errors per request, 0–1, that never pass, and that convict where stable has fewer; where stable
         is above it, too, it is no measure. 1: no such limit.

@@ -160,6 +160,15 @@ async def test_a_pod_that_gets_ready_late_brings_its_past_so_that_it_is_not_take
     assert [total(tick.stable).requests for tick in aligner.feed((*reading.series, *again.series))] == [57]
 
 
+async def test_a_service_that_is_scraped_twice_a_minute_is_not_taken_for_missing() -> None:
+    """However recent the samples are that a look wants, whether there are any at all is asked further back."""
+    server = Server(*both(), bucket("c1"), bucket("s1"))
+    async with opened(server) as source:
+        await source.probe(SIDES)
+
+    assert server.queries[-1].endswith("[45s]")
+
+
 async def test_nothing_at_all_is_missing_by_side_and_selector() -> None:
     reading = await read(Server())
 
