@@ -65,15 +65,8 @@ class Delivery:
         return self.airflow.api().xcom(self.dag_id, self.run_id, f"shop.{task}", key)
 
     def story(self) -> str:
-        """Tell what became of each task, and the end of its logs: what somebody would look at after a red test."""
-        folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
-        logs = sorted(folder.rglob("*.log*"), key=lambda path: path.stat().st_mtime)
-        told = [f"{self.dag_id} {self.run_id}"]
-        with suppress(Exception):
-            told.append(str(self.states()))
-        for log in logs:
-            told += [f"--- {log.relative_to(folder)}", log.read_text(errors="replace")[-3000:]]
-        return "\n".join(told)
+        """Tell what became of it; see ``AirflowStack.story``."""
+        return self.airflow.story(self.dag_id, self.run_id)
 
     def kill_worker(self, task: str) -> bool:
         """

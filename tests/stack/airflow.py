@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import httpx
 
-from tests.stack.airflow_api import AirflowApi
+from tests.stack.airflow_api import AirflowApi, AirflowApiError
 from tests.stack.airflow_settings import environment, free_port, remembered
 from tests.stack.errors import StackError
 from tests.stack.postgres import Postgres
@@ -258,6 +259,17 @@ class AirflowStack:
     def password(self, user: str = "admin") -> str:
         """The password with which ``user`` logs in, also at the UI."""
         return self._passwords()[user]
+
+    def story(self, dag_id: str, run_id: str) -> str:
+        """Tell what became of a run's tasks, and how their logs end: what somebody would look at after a red test."""
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
+        logs = sorted(folder.rglob("*.log*"), key=lambda path: path.stat().st_mtime)
+        told = [f"{dag_id} {run_id}"]
+        with suppress(httpx.HTTPError, AirflowApiError):
+            told.append(str(self.api().states(dag_id, run_id)))
+        for log in logs:
+            told += [f"--- {log.relative_to(folder)}", log.read_text(errors="replace")[-3000:]]
+        return "\n".join(told)
 
     def worker_pids(self, dag_id: str, run_id: str, task_id: str) -> list[int]:
         """
