@@ -64,10 +64,6 @@ class Delivery:
         """Read what a task left."""
         return self.airflow.api().xcom(self.dag_id, self.run_id, f"shop.{task}", key)
 
-    def story(self) -> str:
-        """Tell what became of it; see ``AirflowStack.story``."""
-        return self.airflow.story(self.dag_id, self.run_id)
-
     def kill_worker(self, task: str) -> bool:
         """
         Kill -9 the processes that run a task, as soon as there are both; false when it is over before.

@@ -113,7 +113,7 @@ def start_unused(airflow: AirflowStack, shop: Shop, request: pytest.FixtureReque
     yield trigger
     for one in begun:
         if request.node.stash.get(FAILED, False):
-            print(one.story())
+            print(airflow.story(one.dag_id, one.run_id))
         with suppress(Exception):
             api.delete_run(one.dag_id, one.run_id)
     api.delete_connection(shop.namespace)

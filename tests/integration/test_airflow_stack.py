@@ -40,7 +40,7 @@ class Wait(BaseOperator):
         return "resumed"
 
 
-again = {"retries": 2, "retry_delay": timedelta(seconds=1)}  # Airflow loses an attempt of its own now and then
+again = {"retries": 3, "retry_delay": timedelta(seconds=1)}  # Airflow loses an attempt of its own now and then
 
 with DAG("greet", schedule=None, default_args=again, params={"word": Param("hello", type="string")}):
 
@@ -60,7 +60,7 @@ with DAG("wait", schedule=None, params={"seconds": Param(2, type="integer")}):
 
 with DAG("hold", schedule=None, params={"until": Param("", type="string")}):
 
-    @task(**{**again, "retries": 3})
+    @task(**again)
     def hold(params=None):
         ends = time.monotonic() + 300
         while not os.path.exists(params["until"]) and time.monotonic() < ends:

@@ -212,6 +212,13 @@ def test_nobody_is_reachable_from_it(
     assert served["exit_code"] is None  # healthy, and /dial is that only when nobody answered
 
 
+def test_dial_is_not_healthy_where_somebody_answers_or_refuses(engine: APIClient, probe: str) -> None:
+    """Shows that the test above could fail."""
+    for port in (8080, 8081):
+        health = {"port": 8080, "path": f"/dial?to=127.0.0.1:{port}", "within_s": 3}
+        Task(probe, health=health).fail(r"not healthy within 3 s .*: GET :8080.*502")
+
+
 # --- a worker elsewhere ---------------------------------------------------------------------------------------
 
 ELSEWHERE = """

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from tests.stack.airflow_api import AirflowApi, AirflowApiError
+from tests.stack.airflow_api import AirflowApi
 from tests.stack.airflow_settings import environment, free_port, remembered
 from tests.stack.errors import StackError
 from tests.stack.postgres import Postgres
@@ -265,7 +265,7 @@ class AirflowStack:
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}"
         logs = sorted(folder.rglob("*.log*"), key=lambda path: path.stat().st_mtime)
         told = [f"{dag_id} {run_id}"]
-        with suppress(httpx.HTTPError, AirflowApiError):
+        with suppress(Exception):  # whatever is broken: the logs tell more than a second fault would
             told.append(str(self.api().states(dag_id, run_id)))
         for log in logs:
             told += [f"--- {log.relative_to(folder)}", log.read_text(errors="replace")[-3000:]]
