@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
+from cd_provider.cli.backtest_told import Found, Order, as_dict, show
 from cd_provider.cli.reader import HOUR_S, Reader, Window, joined, ticks
-from cd_provider.cli.screen import Screen, add_output, check_writable, day, share_of, utc, write_json
+from cd_provider.cli.screen import Screen, add_output, check_writable, utc, write_json
 from cd_provider.cli.session import Session
-from cd_provider.cli.target import Target, add_server, add_target, read_target
+from cd_provider.cli.target import add_server, add_target, read_target
 from cd_provider.cli.work import Work, read_jobs
-from cd_provider.core.judge.backtest import KINDS, Count, Split, Stretch, Tally, Tried, judge_split, splits
-from cd_provider.core.judge.settings import JudgeSettings
+from cd_provider.core.judge.backtest import Split, Stretch, Tally, judge_split, splits
 from cd_provider.core.units import seconds, whole
 from cd_provider.exceptions import ArgumentError, CdProviderError, MetricsUnavailableError
 
@@ -43,34 +41,6 @@ def add_backtest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", metavar="N", help="processes (default: one for each core)")
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is to be done; times in seconds. :param pods: of the candidate; None: half."""
-
-    target: Target
-    hours: int
-    settings: JudgeSettings
-    starts: int
-    splits: int
-    pods: int | None
-    seed: str
-
-
-@dataclass
-class Found:
-    """
-    What was measured so far.
-
-    :param missing: (epoch seconds of the hour, why it was not judged). :param whole: all hours were gone through.
-    """
-
-    now: float = 0.0
-    tally: Tally = field(default_factory=Tally)
-    missing: list[tuple[float, str]] = field(default_factory=list)
-    whole: bool = False
-    fault: str = ""
-
-
 def backtest(given: argparse.Namespace) -> int:
     """
     Read, split, judge, print; what was measured is printed even when it was ended half-way.
@@ -91,8 +61,8 @@ def backtest(given: argparse.Namespace) -> int:
             raise
         found.fault = str(err)
     if given.json != "-":
-        _show(screen, order, found)
-    write_json(given.json, _as_dict(order, found))
+        show(screen, order, found)
+    write_json(given.json, as_dict(order, found))
     if interrupted:
         return 130
     return 1 if found.fault or not found.tally.tried else 0
@@ -181,75 +151,3 @@ def _splits(order: Order, before: Window | None, window: Window | None, found: F
                 )
             )
         yield from some
-
-
-def _show(screen: Screen, order: Order, found: Found) -> None:
-    tally, settings = found.tally, order.settings
-    screen.say(
-        f"{order.target.title}: its own pods, split at random, judged as candidate and stable for up to "
-        f"{settings.max_s:g} s. Both run the same version: every FAIL and TRIP is a false one."
-    )
-    screen.say(
-        f"{len(tally.tried)} split(s) in {tally.stretches} stretch(es) of time that do not overlap, of the "
-        f"{order.hours} hours up to {utc(found.now)} UTC{'' if found.whole else ', ended half-way'}.\n"
-    )
-    if tally.tried:
-        rows = [_row(kind, tally.count(kind)) for kind in KINDS]
-        screen.table(
-            ("verdict", "splits", "share", "95 % interval"), [*rows, _row("stopped at all", tally.stopped)]
-        )
-        screen.say(
-            f"Intervals count stretches of time ({tally.stretches}), not splits: those of the same minutes are no "
-            "independent witnesses. TRIP: off traffic for a while, however it ended."
-        )
-    for began_at, tried in tally.worst():
-        screen.say(f"- {utc(began_at)} UTC: {len(tried)} stopped, such as {_said(tried[0])}")
-    for line in _missing(found):
-        screen.say(f"- not judged: {line}")
-    if found.fault:
-        screen.say(f"- ended early: {found.fault}")
-
-
-def _row(name: str, count: Count) -> tuple[str, ...]:
-    ends = f"{100.0 * count.low:.1f}–{100.0 * count.high:.1f} %"
-    return name, f"{count.runs:,}", share_of(count.share), ends
-
-
-def _said(tried: Tried) -> str:
-    return f"{', '.join(tried.candidate)}: {tried.ended.line}"
-
-
-def _missing(found: Found) -> list[str]:
-    """Put hours of one day together that were left out for the same reason."""
-    by_day: dict[tuple[str, str], int] = {}
-    for at, why in found.missing:
-        by_day[day(at), why] = by_day.get((day(at), why), 0) + 1
-    return [f"{when} ({count} h): {why}" for (when, why), count in by_day.items()]
-
-
-def _as_dict(order: Order, found: Found) -> dict[str, Any]:
-    tally, target = found.tally, order.target
-    return {
-        "command": "backtest",
-        "service": {"namespace": target.namespace, "name": target.service, "preset": target.preset.name},
-        "gate": target.gate.as_dict(),
-        "until": found.now, "hours": order.hours, "max_s": order.settings.max_s, "seed": order.seed,
-        "whole": found.whole, "fault": found.fault or None,
-        "splits": len(tally.tried), "stretches": tally.stretches,
-        "verdicts": {kind: _count(tally.count(kind)) for kind in KINDS},
-        "stopped": _count(tally.stopped),
-        "not_judged": [{"at": at, "why": why} for at, why in found.missing],
-        "runs": [_run(one) for one in tally.tried],
-    }  # fmt: skip
-
-
-def _count(count: Count) -> Mapping[str, float]:
-    return {"splits": count.runs, "share": count.share, "low": count.low, "high": count.high}
-
-
-def _run(one: Tried) -> dict[str, Any]:
-    ended = one.ended
-    return {
-        "began_at": one.began_at, "candidate": list(one.candidate), "kind": ended.kind, "at_s": ended.at,
-        "off_s": ended.off_s, "trips": ended.trips, "line": ended.line,
-    }  # fmt: skip

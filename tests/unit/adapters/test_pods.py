@@ -248,11 +248,11 @@ async def test_a_change_between_two_waits_is_not_missed(api: FakeApi) -> None:
         api.put("a")
         await settle()
 
-        await asyncio.wait_for(pods.wait(60), 5)
+        await asyncio.wait_for(pods.wait(60), 30)
 
 
 async def test_wait_ends_when_nothing_happens(api: FakeApi) -> None:
-    async with opened(api) as pods, asyncio.timeout(5):
+    async with opened(api) as pods, asyncio.timeout(30):
         await pods.wait(0.01)
 
 
@@ -367,7 +367,7 @@ async def test_who_may_not_list_pods_is_told_at_once(api: FakeApi) -> None:
     task = asyncio.create_task(watch.run())
 
     with pytest.raises(ClusterForbiddenError, match="list pods in shop"):
-        await asyncio.wait_for(pods.states(), 5)
+        await asyncio.wait_for(pods.states(), 30)
 
     task.cancel()
     await asyncio.wait([task])

@@ -17,7 +17,7 @@ from cd_provider.core.names import RUNS
 from cd_provider.core.pod import PodFault
 from cd_provider.core.situation import Away, CanaryPlan, Hold, Passed, Resize, Shift, Situation, Stop
 from cd_provider.core.traffic import Step, Weights
-from tests.unit.core.test_canary import ASKED, FOREIGN, candidate, pod, seen, verdict
+from tests.unit.core.canary_seen import ASKED, FOREIGN, candidate, pod, seen, verdict
 
 OLD = "sha256:" + "0" * 64
 PLAN = CanaryPlan(

@@ -12,7 +12,7 @@ from cd_provider.core.finding import Finding
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.core.situation import Hold, Resize, Shift, Situation, Stop
 from cd_provider.core.traffic import Weights
-from tests.unit.core.test_canary import PLAN, candidate, pod, seen, verdict
+from tests.unit.core.canary_seen import PLAN, candidate, pod, seen, verdict
 
 TWO = (PLAN.gates[0], JudgeGate.parse(judge(preset="demo")))
 WAITS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ from cd_provider.core.judge.series import Series
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.judge_gate import JudgeGate, judge
 from cd_provider.triggers.judge_watch import JudgeWatch
-from tests.unit.triggers.test_judge_watch import BEGAN, CANDIDATE, STABLE, Service, follow, look
+from tests.unit.triggers.judged_service import BEGAN, CANDIDATE, STABLE, Service, follow, look
 
 BASELINE = ("b1", "b2")
 

@@ -18,7 +18,7 @@ from cd_provider.core.judge.judge import Judge
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.verdict import Judged
 from tests.unit.core.judge.hand_made import EDGES, HALF_HOUR_S, Pod, buckets, canary, pods, usual, verdicts
-from tests.unit.core.judge.test_pitfalls import series
+from tests.unit.core.judge.test_pitfalls_clock import series
 
 SPAN_S = 15.0
 USUAL = usual()

@@ -1,0 +1,23 @@
+"""An API server, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cd_provider.hooks.cluster_client import ClusterClient
+from tests.unit.api_server import ApiServer
+from tests.unit.hooks.cluster_clients import opened
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    async with ApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: ApiServer) -> AsyncIterator[ClusterClient]:
+    async with opened(server) as client:
+        yield client
