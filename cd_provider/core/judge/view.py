@@ -144,8 +144,9 @@ def spelled(view: str) -> str:
 
 
 def score_variance(ours: Arm, stable: Arm) -> float:
-    """Give the variance of one request's score, of both sides together; 0 without a request."""
+    """Give the variance of one request's score, of both sides together; 0 without a request or any difference."""
     timed = ours.timed + stable.timed
     if timed <= 0.0:
         return 0.0
-    return (ours.square + stable.square) / timed - ((ours.score + stable.score) / timed) ** 2
+    mean = (ours.score + stable.score) / timed
+    return max(0.0, (ours.square + stable.square) / timed - mean**2)  # the last digits may come out below

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cd_provider.core.judge.bands import Band, Comparison, Slower
+from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.settings import JudgeSettings
@@ -132,6 +133,29 @@ def test_a_candidate_that_is_slower_by_a_factor_has_it_in_its_band(times: float)
     assert found.low < times < found.high
     assert found.middle == pytest.approx(times, rel=0.02)
     assert found.high / found.low < 1.2
+
+
+@pytest.mark.parametrize("bucket", range(len(EDGES)))
+@pytest.mark.parametrize("asked", range(1, 12))
+def test_a_short_canary_whose_requests_are_all_as_fast_has_a_band_without_width(
+    bucket: int, asked: int
+) -> None:
+    def counts(requests: int) -> Counts:
+        return Counts(requests, 0, tuple(float(requests * (one == bucket)) for one in range(len(EDGES))))
+
+    at = scene(
+        Tick(5.0, 5.0, {"a": counts(asked)}, {"s": counts(3 * asked)}, EDGES),
+        began_at=0.0,
+        known=(),
+        shape=SHAPE,
+    )
+    seen = Comparison(ALIKE)
+    seen.add(at.whole, at.stable, score_variance=at.score_variance)
+
+    found = seen.latency_band(5.0, (2, 2), Slower(SHAPE))
+
+    assert found is not None
+    assert found.low == pytest.approx(found.high, rel=0.02)
 
 
 def test_buckets_that_do_not_tell_have_no_band() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.latency import Shape
@@ -75,6 +77,25 @@ def test_without_a_shape_or_buckets_latency_is_unknown() -> None:
             0.0,
         )
         assert seen.whole.requests > 0
+
+
+@given(
+    bucket=st.integers(0, len(EDGES) - 1), asked=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    usual=st.floats(1.0, 8.0),
+)  # fmt: skip
+def test_requests_that_are_all_as_fast_have_no_variance_and_never_less(
+    bucket: int, asked: tuple[int, int], usual: float
+) -> None:
+    ours, theirs = (
+        Counts(
+            float(each), 0, tuple(float(each) if number == bucket else 0.0 for number in range(len(EDGES)))
+        )
+        for each in asked
+    )
+    shape = Shape.of(EDGES, buckets(1000.0, usual), JudgeSettings())
+    seen = scene(Tick(5.0, 5.0, {"a": ours}, {"s": theirs}, EDGES), began_at=0.0, known=["a"], shape=shape)
+
+    assert 0.0 <= seen.score_variance < 1e-9
 
 
 def test_a_tick_in_which_nobody_was_asked_is_a_scene_all_the_same() -> None:
