@@ -9,6 +9,9 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from cd_provider.hooks.cluster import ClusterLogin, load
+from cd_provider.hooks.cluster_client import ClusterClient
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REASONS = {
     401: "Unauthorized",
@@ -139,3 +142,9 @@ def stream(*lines: Any, then: Answer | None = None) -> Answer:
         return await then(request) if then else response
 
     return answer
+
+
+def opened(server: ApiServer, *, token: str = "fresh", timeout_s: float = 10.0) -> ClusterClient:
+    """Give a client of it."""
+    login = ClusterLogin(kube_config=server.kubeconfig(token))
+    return ClusterClient(lambda: load(login, conn_id="k8s"), timeout_s=timeout_s)

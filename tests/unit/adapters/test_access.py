@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -9,22 +8,8 @@ from aiohttp import web
 from cd_provider.adapters.access import missing
 from cd_provider.core.access import DELIVERY_PERMISSIONS, Permission
 from cd_provider.exceptions import ClusterUnavailableError
-from cd_provider.hooks.cluster import ClusterLogin, load
 from cd_provider.hooks.cluster_client import ClusterClient
 from tests.unit.api_server import ApiServer, answers
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with ApiServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(server: ApiServer) -> AsyncIterator[ClusterClient]:
-    login = ClusterLogin(kube_config=server.kubeconfig())
-    async with ClusterClient(lambda: load(login, conn_id="k8s")) as client:
-        yield client
 
 
 async def test_what_is_refused_comes_back_in_order_and_all_are_asked_at_once(

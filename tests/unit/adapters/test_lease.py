@@ -15,9 +15,8 @@ from cd_provider.exceptions import (
     LeaseLostError,
     ReleaseBusyError,
 )
-from cd_provider.hooks.cluster import ClusterLogin, load
 from cd_provider.hooks.cluster_client import ClusterClient
-from tests.unit.api_server import ApiServer, answers, hang_up
+from tests.unit.api_server import ApiServer, answers, hang_up, opened
 
 REF = WorkloadRef("deployment", "shop", "web")
 PATH = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/cd-provider-deployment-web"
@@ -54,10 +53,8 @@ def renewing() -> bool:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with ApiServer() as server:
-        login = ClusterLogin(kube_config=server.kubeconfig())
-        async with ClusterClient(lambda: load(login, conn_id="k8s")) as client:
-            yield World(server, client)
+    async with ApiServer() as server, opened(server) as client:
+        yield World(server, client)
 
 
 async def test_a_free_lock_is_taken_for_two_minutes(world: World) -> None:

@@ -15,7 +15,6 @@ from cd_provider.core.judge.presets import DEMO
 from cd_provider.core.judge.sides import Sides
 from cd_provider.core.probe import Probe
 from cd_provider.exceptions import ArgumentError, CdProviderError, MetricsRefusedError
-from cd_provider.hooks.cluster import ClusterLogin, load
 from cd_provider.hooks.cluster_client import ClusterClient
 from tests.unit.api_server import Answer, ApiServer, answers
 
@@ -46,13 +45,6 @@ class Pods(ApiServer):
 async def server() -> AsyncIterator[Pods]:
     async with Pods() as server:
         yield server
-
-
-@pytest.fixture
-async def client(server: Pods) -> AsyncIterator[ClusterClient]:
-    login = ClusterLogin(kube_config=server.kubeconfig())
-    async with ClusterClient(lambda: load(login, conn_id="k8s")) as client:
-        yield client
 
 
 Probes = Callable[..., Prober]

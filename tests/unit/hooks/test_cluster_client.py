@@ -17,11 +17,10 @@ from cd_provider.exceptions import (
     ClusterRefusedError,
     ClusterUnavailableError,
 )
-from cd_provider.hooks.cluster import ClusterLogin, load
 from cd_provider.hooks.cluster_answers import asked, verb_of
 from cd_provider.hooks.cluster_client import FIELD_MANAGER, ClusterClient
-from tests.unit.api_server import Answer, ApiServer, answers, break_off, hang_up
-from tests.unit.hooks.cluster_clients import MAPS, ROUTE, opened
+from tests.unit.api_server import Answer, ApiServer, answers, break_off, hang_up, opened
+from tests.unit.hooks.cluster_paths import MAPS, ROUTE
 
 
 async def test_json_goes_in_and_out_as_it_is(server: ApiServer, client: ClusterClient) -> None:
@@ -162,10 +161,10 @@ async def test_a_write_whose_connection_breaks_is_not_repeated(
 
 
 async def test_a_server_that_is_not_there_is_unavailable(server: ApiServer) -> None:
-    login = ClusterLogin(kube_config=server.kubeconfig())
+    of_it = opened(server)
     await server.__aexit__()
 
-    async with ClusterClient(lambda: load(login, conn_id="k8s")) as client:
+    async with of_it as client:
         with pytest.raises(
             ClusterUnavailableError, match="list configmaps in namespace shop: the connection"
         ):

@@ -16,8 +16,8 @@ from cd_provider.exceptions import (
 from cd_provider.hooks import cluster
 from cd_provider.hooks.cluster import ClusterHook, ClusterLogin, load
 from cd_provider.hooks.cluster_client import ClusterClient
-from tests.unit.api_server import ApiServer
-from tests.unit.hooks.cluster_clients import MAPS, opened
+from tests.unit.api_server import ApiServer, opened
+from tests.unit.hooks.cluster_paths import MAPS
 
 
 async def test_refused_credentials_are_read_again_once_and_the_call_repeated(

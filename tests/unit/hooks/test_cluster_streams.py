@@ -18,8 +18,8 @@ from cd_provider.exceptions import (
     ClusterUnavailableError,
 )
 from cd_provider.hooks.cluster_client import ClusterClient
-from tests.unit.api_server import Answer, ApiServer, answers, hang_up, status, stream
-from tests.unit.hooks.cluster_clients import MAPS, opened
+from tests.unit.api_server import Answer, ApiServer, answers, hang_up, opened, status, stream
+from tests.unit.hooks.cluster_paths import MAPS
 
 
 async def test_a_log_is_plain_text_and_broken_characters_do_not_hurt(

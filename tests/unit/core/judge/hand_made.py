@@ -40,6 +40,11 @@ def buckets(requests: float, slower: float = 1.0, edges: tuple[float, ...] = EDG
     return tuple(requests * max(0.0, more - less) for more, less in zip(upto, upto[1:], strict=False))
 
 
+def all_in(bucket: int, requests: int) -> Counts:
+    """Give requests that are all as fast as each other, and do not fail."""
+    return Counts(requests, 0, tuple(float(requests * (one == bucket)) for one in range(len(EDGES))))
+
+
 class Pod:
     """One pod: so many requests a second, of which such a share fails, so many times as slow as usual."""
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from cd_provider.core.judge.bands import Band, Comparison, Slower
-from cd_provider.core.judge.counts import Counts, Tick
+from cd_provider.core.judge.counts import Tick
 from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.past import Past
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.view import Arm, scene
-from tests.unit.core.judge.hand_made import EDGES, buckets, canary, pods
+from tests.unit.core.judge.hand_made import EDGES, all_in, buckets, canary, pods
 
 ALIKE = Past(cluster=1.0, known=True, errors_differ=(0.0,) * 3, scores_differ=(0.0,) * 3)
 
@@ -140,15 +140,8 @@ def test_a_candidate_that_is_slower_by_a_factor_has_it_in_its_band(times: float)
 def test_a_short_canary_whose_requests_are_all_as_fast_has_a_band_without_width(
     bucket: int, asked: int
 ) -> None:
-    def counts(requests: int) -> Counts:
-        return Counts(requests, 0, tuple(float(requests * (one == bucket)) for one in range(len(EDGES))))
-
-    at = scene(
-        Tick(5.0, 5.0, {"a": counts(asked)}, {"s": counts(3 * asked)}, EDGES),
-        began_at=0.0,
-        known=(),
-        shape=SHAPE,
-    )
+    tick = Tick(5.0, 5.0, {"a": all_in(bucket, asked)}, {"s": all_in(bucket, 3 * asked)}, EDGES)
+    at = scene(tick, began_at=0.0, known=(), shape=SHAPE)
     seen = Comparison(ALIKE)
     seen.add(at.whole, at.stable, score_variance=at.score_variance)
 

@@ -10,7 +10,7 @@ from cd_provider.core.judge.counts import Counts, Tick
 from cd_provider.core.judge.latency import Shape
 from cd_provider.core.judge.settings import JudgeSettings
 from cd_provider.core.judge.view import WHOLE, grown_from, left_out, scene, spelled
-from tests.unit.core.judge.hand_made import EDGES, buckets
+from tests.unit.core.judge.hand_made import EDGES, all_in, buckets
 
 
 def counts(requests: float, errors: float, slower: float = 1.0) -> Counts:
@@ -86,12 +86,7 @@ def test_without_a_shape_or_buckets_latency_is_unknown() -> None:
 def test_requests_that_are_all_as_fast_have_no_variance_and_never_less(
     bucket: int, asked: tuple[int, int], usual: float
 ) -> None:
-    ours, theirs = (
-        Counts(
-            float(each), 0, tuple(float(each) if number == bucket else 0.0 for number in range(len(EDGES)))
-        )
-        for each in asked
-    )
+    ours, theirs = (all_in(bucket, each) for each in asked)
     shape = Shape.of(EDGES, buckets(1000.0, usual), JudgeSettings())
     seen = scene(Tick(5.0, 5.0, {"a": ours}, {"s": theirs}, EDGES), began_at=0.0, known=["a"], shape=shape)
 

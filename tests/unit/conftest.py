@@ -1,4 +1,4 @@
-"""An API server, and a client of it."""
+"""An API server, and a client of it or of the one that a test file has instead."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cd_provider.hooks.cluster_client import ClusterClient
-from tests.unit.api_server import ApiServer
-from tests.unit.hooks.cluster_clients import opened
+from tests.unit.api_server import ApiServer, opened
 
 
 @pytest.fixture
